@@ -1,0 +1,1 @@
+//! The compiled module, seen from outside; everything is in `tests/`.

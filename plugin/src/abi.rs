@@ -1,0 +1,169 @@
+//! The envelope: one JSON request in, one JSON answer out, the same in every host.
+//!
+//! ```text
+//! {"abi":1,"verb":"generate","args":{…},"now":"2026-01-05T10:00:00Z","tree":{"images.yaml":"…"},"fetched":{}}
+//! {"files":{…},"manifests":[…],"diagnostics":[…]}        or        {"needs":{"git":[…]}}
+//! ```
+//!
+//! An answer with `needs` asks the host to fetch and to send the same request again with the
+//! results under `fetched`; a host does so a bounded number of times.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::Diagnostic;
+use crate::tree::Tree;
+
+/// The version of the envelope; a module refuses another one.
+pub const ABI_VERSION: u32 = 1;
+
+/// What a host asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// [`ABI_VERSION`].
+    pub abi: u32,
+    /// `generate`, `analyze`, `bases`, `reference`, `check` or `about`.
+    pub verb: String,
+    /// The verb's own arguments, as its module documents them.
+    #[serde(default)]
+    pub args: serde_json::Value,
+    /// The time, RFC 3339 in UTC to the second; the core has no clock.
+    #[serde(default)]
+    pub now: String,
+    /// The factory's folder: images.yaml, factory.yaml, state/**.
+    #[serde(default)]
+    pub tree: Tree,
+    /// What earlier answers asked for.
+    #[serde(default)]
+    pub fetched: Fetched,
+}
+
+/// What the core asks the host to fetch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Needs {
+    /// Files of git repositories.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub git: Vec<GitNeed>,
+}
+
+/// Files of one repository at one reference: one fetch.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GitNeed {
+    /// Anything that `git fetch` understands.
+    pub url: String,
+    /// A branch, tag or commit; empty for the remote's HEAD.
+    pub reference: String,
+    /// Paths from the repository's root.
+    pub paths: Vec<String>,
+}
+
+/// What the host fetched.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetched {
+    /// One for each [`GitNeed`], found by `url` and `reference`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub git: Vec<GitFetched>,
+}
+
+/// The answer to one [`GitNeed`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitFetched {
+    /// As asked.
+    pub url: String,
+    /// As asked.
+    pub reference: String,
+    /// The commit it resolved to; `None` where the fetch failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The text of each asked path; `None` where the commit has no such file.
+    #[serde(default)]
+    pub files: BTreeMap<String, Option<String>>,
+    /// Why the fetch failed, in git's words, with no credential in them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// What the core answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// Set where the host must fetch something first; all else is then empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
+    /// Changed files by path in the tree; `None` deletes one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, Option<String>>,
+    /// Kubernetes objects, in the order to print.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub manifests: Vec<serde_json::Value>,
+    /// What a verb prints that is neither a file nor a manifest (`bases`, `reference`, `about`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<serde_json::Value>,
+    /// Sorted by place; with an error among them there are no manifests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diagnostics: Vec<Diagnostic>,
+    /// What people are told of the work done, a line each (`analyze`: one an image).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<String>,
+    /// The exit code that a command line should end with (ARCHITECTURE.md, "Exit codes").
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub exit: u8,
+}
+
+fn is_zero(n: &u8) -> bool {
+    *n == 0
+}
+
+/// The verbs this module answers, in the order that `about` lists them.
+pub const VERBS: &[&str] = &["about"];
+
+/// Answers one request: the whole module, whatever the shell around it.
+///
+/// It never fails: what is wrong with the request itself becomes an answer with a diagnostic.
+pub fn answer(request: &[u8]) -> Vec<u8> {
+    let answer = match parse(request) {
+        Ok(request) => dispatch(&request),
+        Err(diagnostic) => Answer { diagnostics: vec![diagnostic], exit: 70, ..Answer::default() },
+    };
+    serde_json::to_vec(&answer)
+        .expect("an answer holds only strings, numbers, lists and maps with string keys")
+}
+
+fn parse(request: &[u8]) -> Result<Request, Diagnostic> {
+    let text = std::str::from_utf8(request)
+        .map_err(|error| Diagnostic::error("IF0001", format!("the request is not UTF-8: {error}")))?;
+    let request: Request = serde_json::from_str(text).map_err(|error| {
+        Diagnostic::error("IF0002", format!("the request is not the envelope of ABI {ABI_VERSION}: {error}"))
+    })?;
+    if request.abi != ABI_VERSION {
+        return Err(Diagnostic::error(
+            "IF0003",
+            format!("the request is for ABI {}, this module speaks ABI {ABI_VERSION}", request.abi),
+        ));
+    }
+    Ok(request)
+}
+
+fn dispatch(request: &Request) -> Answer {
+    match request.verb.as_str() {
+        "about" => about(),
+        verb => Answer {
+            diagnostics: vec![Diagnostic::error("IF0004", format!("unknown verb `{verb}`"))
+                .hint(format!("this module knows {}", VERBS.join(", ")))],
+            exit: 2,
+            ..Answer::default()
+        },
+    }
+}
+
+fn about() -> Answer {
+    let output = serde_json::json!({
+        "name": "image-factory",
+        "version": env!("CARGO_PKG_VERSION"),
+        "abi": ABI_VERSION,
+        "verbs": VERBS,
+    });
+    Answer { output: Some(output), ..Answer::default() }
+}

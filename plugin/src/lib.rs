@@ -1,0 +1,9 @@
+//! The pure core of Image Factory.
+//!
+//! A [`tree::Tree`] of text files, arguments and the time go in; changed files, manifests and
+//! [`diagnostic::Diagnostic`]s come out. Nothing here opens a file, reads a clock or keeps a
+//! global, so one request gives the same bytes in a test, a pod and a browser.
+
+pub mod abi;
+pub mod diagnostic;
+pub mod tree;

@@ -1,0 +1,2 @@
+//! Image Factory.
+fn main() {}
