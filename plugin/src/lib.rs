@@ -6,4 +6,5 @@
 
 pub mod abi;
 pub mod diagnostic;
+pub mod go_regex;
 pub mod tree;
