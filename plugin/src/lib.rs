@@ -6,5 +6,6 @@
 
 pub mod abi;
 pub mod diagnostic;
+pub mod duration;
 pub mod go_regex;
 pub mod tree;
