@@ -7,3 +7,4 @@
 pub mod abi;
 pub mod diagnostic;
 pub mod tree;
+pub mod yaml;
