@@ -212,7 +212,8 @@ fn is_reserved(text: &str) -> bool {
         return false;
     }
     let digits_after_e = |text: &str| {
-        text.strip_prefix(['e', 'E']).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
+        text.strip_prefix(['e', 'E'])
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()))
     };
     WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) || digits_after_e(text)
 }
