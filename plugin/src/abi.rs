@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::diagnostic::Diagnostic;
 use crate::tree::Tree;
@@ -86,7 +87,7 @@ pub struct GitFetched {
 }
 
 /// What the core answers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     /// Set where the host must fetch something first; all else is then empty.
@@ -95,9 +96,10 @@ pub struct Answer {
     /// Changed files by path in the tree; `None` deletes one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, Option<String>>,
-    /// Kubernetes objects, in the order to print.
+    /// Kubernetes objects, in the order to print; kept as text, so that a host that only passes them
+    /// on need not build them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub manifests: Vec<serde_json::Value>,
+    pub manifests: Vec<Box<RawValue>>,
     /// What a verb prints that is neither a file nor a manifest (`bases`, `reference`, `about`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<serde_json::Value>,

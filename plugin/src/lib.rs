@@ -9,3 +9,4 @@ pub mod diagnostic;
 pub mod duration;
 pub mod go_regex;
 pub mod tree;
+pub mod yaml;
