@@ -10,11 +10,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::diagnostic::Diagnostic;
 use crate::tree::Tree;
+use crate::{check, generate};
 
 /// The version of the envelope; a module refuses another one.
 pub const ABI_VERSION: u32 = 1;
@@ -119,7 +121,7 @@ fn is_zero(n: &u8) -> bool {
 }
 
 /// The verbs this module answers, in the order that `about` lists them.
-pub const VERBS: &[&str] = &["about"];
+pub const VERBS: &[&str] = &["about", "check", "generate"];
 
 /// Answers one request: the whole module, whatever the shell around it.
 ///
@@ -151,10 +153,34 @@ fn parse(request: &[u8]) -> Result<Request, Diagnostic> {
 fn dispatch(request: &Request) -> Answer {
     match request.verb.as_str() {
         "about" => about(),
+        "check" => with_args(request, check::check),
+        "generate" => with_args(request, generate::generate),
         verb => Answer {
             diagnostics: vec![Diagnostic::error("IF0004", format!("unknown verb `{verb}`"))
                 .hint(format!("this module knows {}", VERBS.join(", ")))],
             exit: 2,
+            ..Answer::default()
+        },
+    }
+}
+
+/// Runs a verb with its arguments; absent arguments are the defaults.
+fn with_args<A: Default + DeserializeOwned>(
+    request: &Request,
+    verb: impl FnOnce(&Request, &A) -> Answer,
+) -> Answer {
+    let args = match &request.args {
+        serde_json::Value::Null => Ok(A::default()),
+        args => A::deserialize(args),
+    };
+    match args {
+        Ok(args) => verb(request, &args),
+        Err(error) => Answer {
+            diagnostics: vec![Diagnostic::error(
+                "IF0005",
+                format!("the arguments of `{}`: {error}", request.verb),
+            )],
+            exit: 70,
             ..Answer::default()
         },
     }

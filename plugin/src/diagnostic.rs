@@ -86,7 +86,7 @@ pub struct Diagnostic {
     pub message: String,
     /// Where; `None` where no file is to blame.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    pub location: Option<Location>,
+    pub location: Option<Box<Location>>,
     /// Something to type or do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -112,7 +112,7 @@ impl Diagnostic {
     /// The same, at a place.
     #[must_use]
     pub fn at(mut self, location: Location) -> Self {
-        self.location = Some(location);
+        self.location = Some(Box::new(location));
         self
     }
 
@@ -194,10 +194,10 @@ impl Diagnostics {
 
     /// Sorts by file, line and column, keeping the order of what stands at one place.
     pub fn sort(&mut self) {
-        self.0.sort_by(|a, b| {
-            let key = |d: &Diagnostic| d.location.as_ref().map(|l| (l.file.clone(), l.line, l.column));
-            key(a).cmp(&key(b))
-        });
+        fn place(diagnostic: &Diagnostic) -> Option<(&str, u32, u32)> {
+            diagnostic.location.as_ref().map(|place| (place.file.as_str(), place.line, place.column))
+        }
+        self.0.sort_by(|a, b| place(a).cmp(&place(b)));
     }
 }
 
