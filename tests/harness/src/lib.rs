@@ -29,6 +29,7 @@
 mod case;
 mod expected;
 mod folder;
+pub mod oracle;
 mod sources;
 
 use std::path::Path;
