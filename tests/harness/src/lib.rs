@@ -31,6 +31,7 @@ mod expected;
 mod folder;
 pub mod oracle;
 mod sources;
+pub mod synthetic;
 
 use std::path::Path;
 

@@ -199,3 +199,22 @@ fn knows_a_repository_by_any_url() {
     assert_eq!(commit_id("acme/web").len(), 40);
     assert_ne!(commit_id("acme/web"), commit_id("acme/wob"));
 }
+
+#[test]
+fn a_synthetic_factory_renders_a_warehouse_for_every_two_images() {
+    for images in [4, 7, 100] {
+        let request = Request {
+            abi: image_factory::abi::ABI_VERSION,
+            verb: "generate".to_owned(),
+            args: json!({}),
+            now: "2026-01-05T10:00:00Z".to_owned(),
+            tree: synthetic::factory(images),
+            fetched: Fetched::default(),
+        };
+        let request = serde_json::to_vec(&request).expect("a request is plain data");
+        let answer: Answer =
+            serde_json::from_slice(&image_factory::abi::answer(&request)).expect("it is an answer");
+        assert_eq!(answer.diagnostics, []);
+        assert_eq!(answer.manifests.len(), images / 4 * 2);
+    }
+}
