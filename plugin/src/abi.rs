@@ -112,12 +112,20 @@ pub struct Answer {
     pub exit: u8,
 }
 
+impl Answer {
+    /// The answer where the verb's arguments cannot be read.
+    pub fn bad_arguments(verb: &str, error: &serde_json::Error) -> Self {
+        let diagnostic = Diagnostic::error("IF0005", format!("the arguments of `{verb}` are wrong: {error}"));
+        Answer { diagnostics: vec![diagnostic], exit: 2, ..Answer::default() }
+    }
+}
+
 fn is_zero(n: &u8) -> bool {
     *n == 0
 }
 
 /// The verbs this module answers, in the order that `about` lists them.
-pub const VERBS: &[&str] = &["about"];
+pub const VERBS: &[&str] = &["about", "reference"];
 
 /// Answers one request: the whole module, whatever the shell around it.
 ///
@@ -149,6 +157,7 @@ fn parse(request: &[u8]) -> Result<Request, Diagnostic> {
 fn dispatch(request: &Request) -> Answer {
     match request.verb.as_str() {
         "about" => about(),
+        "reference" => crate::reference::reference(request),
         verb => Answer {
             diagnostics: vec![Diagnostic::error("IF0004", format!("unknown verb `{verb}`"))
                 .hint(format!("this module knows {}", VERBS.join(", ")))],

@@ -6,4 +6,5 @@
 
 pub mod abi;
 pub mod diagnostic;
+pub mod reference;
 pub mod tree;
