@@ -1,30 +1,32 @@
-//! Image references: `[registry/]repository[:tag][@digest]`.
+//! Image references: what they name, in one spelling.
 //!
 //! ```text
-//! node:22                    docker.io/library/node:22
-//! ghcr.io/acme/web           ghcr.io/acme/web:latest
-//! alpine:3@sha256:…          docker.io/library/alpine:3@sha256:…
+//! reference = [ domain "/" ] path [ ":" tag ] [ "@" digest ]
+//! domain    = ( label *( "." label ) / "[" IPv6 "]" ) [ ":" port ]
+//! path      = component *( "/" component )
+//! component = 1*( a-z / 0-9 ) joined by "." , "_" , "__" or any number of "-"
+//! tag       = ( letter / digit / "_" ) up to 127 more of them, "." or "-"
+//! digest    = ( "sha256" / "sha384" / "sha512" ) ":" lower-case hex
 //! ```
 //!
-//! The grammar and the completion are those of github.com/distribution/reference v0.6.0
-//! (`ParseNormalizedNamed`, `TagNameOnly`, `FamiliarString`) with go-digest v1.0.0 for digests,
-//! which BuildKit, containerd and Kargo all use.
+//! The rules, and their order, are those of distribution/reference 0.6.0 (`normalize.go`,
+//! `reference.go`, `regexp.go`) and go-digest 1.0.0, which BuildKit 0.26 resolves with.
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::json;
 
 use crate::abi::{Answer, Request};
 use crate::diagnostic::Diagnostic;
 
-/// The registry of a reference that names none.
-pub const DEFAULT_REGISTRY: &str = "docker.io";
+/// Where a name without a domain is.
+const DEFAULT_DOMAIN: &str = "docker.io";
+/// The longest path, in bytes; the domain does not count.
+const MAX_PATH: usize = 255;
 
-/// The longest repository, in bytes; the registry does not count.
-pub const MAX_REPOSITORY: usize = 255;
-
-/// One image reference, completed with its registry; made only by parsing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A reference to an image, made only by parsing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageReference {
     registry: String,
     repository: String,
@@ -35,37 +37,30 @@ pub struct ImageReference {
 /// Why a text is no image reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
-    /// Nothing stands where the reference should be.
-    #[error("an image reference cannot be empty")]
+    /// Nothing is there.
+    #[error("the reference is empty")]
     Empty,
-    /// The text does not have the form of a reference.
-    #[error("`{0}` is not an image reference")]
-    Invalid(String),
-    /// The repository has an upper-case letter.
-    #[error("the repository `{0}` must be lower case")]
+    /// Not the grammar above.
+    #[error("invalid reference format")]
+    InvalidFormat,
+    /// Upper-case letters in the repository; the field holds it.
+    #[error("the repository `{0}` must be in lower case")]
     UppercaseRepository(String),
-    /// 64 hex digits, which engines take for an image's id.
-    #[error("`{0}` looks like an image id, not a name")]
-    ImageId(String),
-    /// The repository is longer than [`MAX_REPOSITORY`] bytes.
-    #[error("the repository has {0} bytes, more than {MAX_REPOSITORY}")]
-    TooLong(usize),
-    /// A digest of an algorithm that registries don't use.
-    #[error("the digest algorithm `{0}` is not supported")]
-    DigestAlgorithm(String),
-    /// A digest with too few or too many hex digits.
-    #[error("a {algorithm} digest has {expected} hex digits, not {actual}")]
-    DigestLength {
-        /// `sha256`, `sha384` or `sha512`.
-        algorithm: String,
-        /// How many hex digits it must have.
-        expected: usize,
-        /// How many it has.
-        actual: usize,
-    },
-    /// A digest with upper-case hex digits.
-    #[error("the digest `{0}` must be lower case")]
-    UppercaseDigest(String),
+    /// 64 hex digits alone, which would read as an image's ID.
+    #[error("64 hex digits alone are an image ID, not a reference")]
+    HexadecimalName,
+    /// More than 255 bytes after the domain.
+    #[error("the repository has more than {MAX_PATH} bytes")]
+    NameTooLong,
+    /// Right algorithm and length, but not lower-case hex; or not `algorithm:hex` at all.
+    #[error("the digest is not in lower-case hexadecimal digits")]
+    DigestFormat,
+    /// Not as many digits as the algorithm has.
+    #[error("the digest has not as many digits as its algorithm asks for")]
+    DigestLength,
+    /// Neither sha256, sha384 nor sha512.
+    #[error("the digest's algorithm is none of sha256, sha384 and sha512")]
+    DigestAlgorithm,
 }
 
 impl ReferenceError {
@@ -73,106 +68,76 @@ impl ReferenceError {
     pub fn code(&self) -> &'static str {
         match self {
             ReferenceError::Empty => "IF0801",
-            ReferenceError::Invalid(_) => "IF0802",
+            ReferenceError::InvalidFormat => "IF0802",
             ReferenceError::UppercaseRepository(_) => "IF0803",
-            ReferenceError::ImageId(_) => "IF0804",
-            ReferenceError::TooLong(_) => "IF0805",
-            ReferenceError::DigestAlgorithm(_) => "IF0806",
-            ReferenceError::DigestLength { .. } => "IF0807",
-            ReferenceError::UppercaseDigest(_) => "IF0808",
+            ReferenceError::HexadecimalName => "IF0804",
+            ReferenceError::NameTooLong => "IF0805",
+            ReferenceError::DigestAlgorithm => "IF0806",
+            ReferenceError::DigestLength => "IF0807",
+            ReferenceError::DigestFormat => "IF0808",
         }
     }
 
-    /// Something to type, where the remedy is known.
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            ReferenceError::Empty => "write it as `node:22` or `ghcr.io/acme/web:1.4`".to_owned(),
-            ReferenceError::Invalid(text) => return hint_for_invalid(text),
-            ReferenceError::UppercaseRepository(repository) => {
-                format!(
-                    "write `{}`",
-                    repository.strip_prefix("library/").unwrap_or(repository).to_lowercase()
-                )
+    /// Something to type instead.
+    pub fn hint(&self, text: &str) -> String {
+        let lower = text.to_lowercase();
+        match self {
+            ReferenceError::UppercaseRepository(_) if ImageReference::parse(&lower).is_ok() => {
+                format!("write `{lower}`")
             }
-            ReferenceError::ImageId(_) => {
-                "write `repository@sha256:…` to name an image by its digest".to_owned()
+            ReferenceError::InvalidFormat if text.contains("://") => {
+                "leave the scheme out: `ghcr.io/acme/web:1.4`".to_owned()
             }
-            ReferenceError::TooLong(_) => return None,
-            ReferenceError::DigestAlgorithm(_) => "use `sha256`, `sha384` or `sha512`".to_owned(),
-            ReferenceError::DigestLength { .. } => {
-                "copy the whole digest, as `docker buildx imagetools inspect` prints it".to_owned()
+            ReferenceError::HexadecimalName => {
+                "write the repository and `@sha256:` before the digits".to_owned()
             }
-            ReferenceError::UppercaseDigest(digest) => format!("write `{}`", digest.to_lowercase()),
-        })
-    }
-
-    /// The error as a diagnostic without a place.
-    pub fn diagnostic(&self) -> Diagnostic {
-        let diagnostic = Diagnostic::error(self.code(), self.to_string());
-        match self.hint() {
-            Some(hint) => diagnostic.hint(hint),
-            None => diagnostic,
+            ReferenceError::DigestFormat | ReferenceError::DigestLength | ReferenceError::DigestAlgorithm => {
+                "a digest is `sha256:` and 64 hex digits in lower case".to_owned()
+            }
+            _ => "a reference looks like `node:22` or `ghcr.io/acme/web:1.4`".to_owned(),
         }
     }
-}
-
-fn hint_for_invalid(text: &str) -> Option<String> {
-    if let Some((_, rest)) = text.split_once("://") {
-        return Some(format!("leave the scheme out: `{rest}`"));
-    }
-    if let Some(name) = text.strip_suffix(':') {
-        return Some(format!("give it a tag, as in `{name}:latest`, or leave the colon out"));
-    }
-    if text.contains("@sha256:") {
-        return Some("a digest has 64 hex digits and stands last, after the tag".to_owned());
-    }
-    None
 }
 
 impl ImageReference {
-    /// Reads a reference and completes it with `docker.io` and `library/` where they are left out.
+    /// Reads a reference as people write it.
     ///
     /// # Errors
-    ///
-    /// A [`ReferenceError`] exactly where `ParseNormalizedNamed` of distribution/reference v0.6.0 has one.
+    /// The first rule that it breaks, in the order in which the reference library looks.
     pub fn parse(text: &str) -> Result<Self, ReferenceError> {
         if text.is_empty() {
             return Err(ReferenceError::Empty);
         }
-        if text.len() == 64 && text.bytes().all(is_lower_hex) {
-            return Err(ReferenceError::ImageId(text.to_owned()));
+        if text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+            return Err(ReferenceError::HexadecimalName);
         }
-        let (registry, remainder) = split_registry(text);
-        let untagged = remainder.split(':').next().unwrap_or_default();
-        if has_upper_case(untagged) {
-            return Err(ReferenceError::UppercaseRepository(untagged.to_owned()));
+        let (domain, remainder) = split_domain(text);
+        let before_tag = remainder.split(':').next().unwrap_or_default();
+        if before_tag.chars().any(char::is_uppercase) {
+            return Err(ReferenceError::UppercaseRepository(before_tag.to_owned()));
         }
-        let invalid = || ReferenceError::Invalid(text.to_owned());
-        let (named, digest) = match remainder.split_once('@') {
-            Some((named, digest)) => (named, Some(digest)),
+
+        let (rest, digest) = match remainder.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
             None => (remainder.as_str(), None),
         };
-        let (path, tag) = match named.rfind(':') {
-            Some(colon) => (&named[..colon], Some(&named[colon + 1..])),
-            None => (named, None),
+        let last = rest.rfind('/').map_or(0, |slash| slash + 1);
+        let (path, tag) = match rest[last..].find(':') {
+            Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..])),
+            None => (rest, None),
         };
-        let known_registry = is_registry(registry);
-        // A first part with `_` is no host name; the grammar then reads it as part of the path.
-        let readable = known_registry || is_path_component(registry);
-        if !readable
-            || !path.split('/').all(is_path_component)
-            || !tag.is_none_or(is_tag)
-            || !digest.is_none_or(is_digest_shaped)
-        {
-            return Err(invalid());
+        let is_path = path.split('/').all(is_component);
+        // A first part that is no domain, like `a_b.com`, is then part of the path.
+        let (registry, repository) = match (is_path, is_domain(domain), is_component(domain)) {
+            (true, true, _) => (domain.to_owned(), path.to_owned()),
+            (true, false, true) => (String::new(), format!("{domain}/{path}")),
+            _ => return Err(ReferenceError::InvalidFormat),
+        };
+        if tag.is_some_and(|tag| !is_tag(tag)) || digest.is_some_and(|digest| !is_digest_shaped(digest)) {
+            return Err(ReferenceError::InvalidFormat);
         }
-        let (registry, repository) = if known_registry {
-            (registry.to_owned(), path.to_owned())
-        } else {
-            (String::new(), format!("{registry}/{path}"))
-        };
-        if repository.len() > MAX_REPOSITORY {
-            return Err(ReferenceError::TooLong(repository.len()));
+        if repository.len() > MAX_PATH {
+            return Err(ReferenceError::NameTooLong);
         }
         if let Some(digest) = digest {
             check_digest(digest)?;
@@ -185,253 +150,202 @@ impl ImageReference {
         })
     }
 
-    /// The registry's host and port, as `docker.io`; empty only for oddities such as `a_b.com/c`,
-    /// whose first part is no host name.
+    /// The registry's host: `docker.io`. Empty only for the odd name whose first part looks like a
+    /// domain and is none (`a_b.com/c`).
     pub fn registry(&self) -> &str {
         &self.registry
     }
 
-    /// The path in the registry, as `library/node`.
+    /// The path in the registry: `library/node`.
     pub fn repository(&self) -> &str {
         &self.repository
     }
 
-    /// The tag, where one is written.
+    /// The tag, if one is written.
     pub fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
 
-    /// The digest with its algorithm, where one is written.
+    /// The digest, if one is written.
     pub fn digest(&self) -> Option<&str> {
         self.digest.as_deref()
     }
 
-    /// Registry and repository, as `docker.io/library/node`.
+    /// Registry and repository: `docker.io/library/node`.
     pub fn name(&self) -> String {
-        if self.registry.is_empty() {
-            self.repository.clone()
-        } else {
-            format!("{}/{}", self.registry, self.repository)
+        match self.registry.as_str() {
+            "" => self.repository.clone(),
+            registry => format!("{registry}/{}", self.repository),
         }
     }
 
-    /// The whole reference, with `:latest` where it has neither tag nor digest.
+    /// All of it, with `latest` where neither tag nor digest is written.
     pub fn normalized(&self) -> String {
-        let mut text = self.name();
-        if self.tag.is_none() && self.digest.is_none() {
-            text.push_str(":latest");
-        }
-        self.push_tag_and_digest(&mut text);
-        text
+        let latest = if self.tag.is_none() && self.digest.is_none() { ":latest" } else { "" };
+        format!("{}{latest}{}", self.name(), Suffix(self))
     }
 
-    /// The reference as people write it: without `docker.io/` and a one-part `library/`.
+    /// As people write it: without `docker.io` and a single `library/`.
     pub fn familiar(&self) -> String {
-        let mut text = if self.registry == DEFAULT_REGISTRY {
-            match self.repository.strip_prefix("library/") {
-                Some(name) if !name.contains('/') => name.to_owned(),
-                _ => self.repository.clone(),
-            }
-        } else {
-            self.name()
-        };
-        self.push_tag_and_digest(&mut text);
-        text
-    }
-
-    /// The same with the tag `latest` where it has neither tag nor digest.
-    #[must_use]
-    pub fn tagged(mut self) -> Self {
-        if self.tag.is_none() && self.digest.is_none() {
-            self.tag = Some("latest".to_owned());
+        if self.registry != DEFAULT_DOMAIN {
+            return format!("{}{}", self.name(), Suffix(self));
         }
-        self
-    }
-
-    fn push_tag_and_digest(&self, text: &mut String) {
-        if let Some(tag) = &self.tag {
-            text.push(':');
-            text.push_str(tag);
-        }
-        if let Some(digest) = &self.digest {
-            text.push('@');
-            text.push_str(digest);
-        }
+        let official = self.repository.strip_prefix("library/").filter(|rest| !rest.contains('/'));
+        format!("{}{}", official.unwrap_or(&self.repository), Suffix(self))
     }
 }
 
 impl fmt::Display for ImageReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.normalized())
+        write!(f, "{}{}", self.name(), Suffix(self))
     }
 }
 
-/// What stands before the first `/` is a registry if it looks like a host; otherwise all is the
-/// path on docker.io.
-fn split_registry(text: &str) -> (&str, String) {
-    let Some((first, rest)) = text.split_once('/') else {
-        return (DEFAULT_REGISTRY, format!("library/{text}"));
+/// The tag and digest as written.
+struct Suffix<'a>(&'a ImageReference);
+
+impl fmt::Display for Suffix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(tag) = &self.0.tag {
+            write!(f, ":{tag}")?;
+        }
+        match &self.0.digest {
+            Some(digest) => write!(f, "@{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Domain and remainder (`normalize.go`, `splitDockerDomain`).
+fn split_domain(text: &str) -> (&str, String) {
+    let (domain, remainder) = match text.split_once('/') {
+        None => (DEFAULT_DOMAIN, text),
+        Some(("index.docker.io", rest)) => (DEFAULT_DOMAIN, rest),
+        Some((first, rest)) if first == "localhost" || first.contains(['.', ':']) => (first, rest),
+        Some((first, rest)) if first.chars().any(char::is_uppercase) => (first, rest),
+        Some(_) => (DEFAULT_DOMAIN, text),
     };
-    let (registry, rest) = if first == "localhost" || first.contains(['.', ':']) || has_upper_case(first) {
-        (if first == "index.docker.io" { DEFAULT_REGISTRY } else { first }, rest)
-    } else {
-        (DEFAULT_REGISTRY, text)
-    };
-    if registry == DEFAULT_REGISTRY && !rest.contains('/') {
-        (registry, format!("library/{rest}"))
-    } else {
-        (registry, rest.to_owned())
+    if domain == DEFAULT_DOMAIN && !remainder.contains('/') {
+        return (domain, format!("library/{remainder}"));
     }
+    (domain, remainder.to_owned())
 }
 
-/// Whether lower-casing would change the text, as Go's `strings.ToLower` does it.
-fn has_upper_case(text: &str) -> bool {
-    if text.is_ascii() {
-        return text.bytes().any(|byte| byte.is_ascii_uppercase());
-    }
-    text.chars().any(|c| !c.to_lowercase().eq([c]))
-}
-
-fn is_lower_hex(byte: u8) -> bool {
-    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
-}
-
-fn is_registry(text: &str) -> bool {
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let Some((address, after)) = rest.split_once(']') else { return false };
-        if address.is_empty() || !address.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') {
-            return false;
+fn is_domain(text: &str) -> bool {
+    let (host, port) = match (text.strip_prefix('['), text.rsplit_once(':')) {
+        (Some(rest), _) => {
+            let Some((address, after)) = rest.split_once(']') else { return false };
+            if address.is_empty() || !address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':') {
+                return false;
+            }
+            return after.is_empty() || after.strip_prefix(':').is_some_and(is_digits);
         }
-        match after.strip_prefix(':') {
-            Some(port) => (None, Some(port)),
-            None if after.is_empty() => (None, None),
-            None => return false,
-        }
-    } else {
-        match text.split_once(':') {
-            Some((host, port)) => (Some(host), Some(port)),
-            None => (Some(text), None),
-        }
+        (None, Some((host, port))) => (host, Some(port)),
+        (None, None) => (text, None),
     };
     let is_label = |label: &str| {
-        let bytes = label.as_bytes();
-        bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-            && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
-            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+        !label.is_empty()
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
     };
-    host.is_none_or(|host| host.split('.').all(is_label))
-        && port.is_none_or(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+    host.split('.').all(is_label) && port.is_none_or(is_digits)
 }
 
-/// `[a-z0-9]+` joined by `.`, `_`, `__` or any number of `-`.
-fn is_path_component(text: &str) -> bool {
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_component(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let mut at = 0;
-    loop {
-        let word = bytes[at..].iter().take_while(|b| b.is_ascii_lowercase() || b.is_ascii_digit()).count();
-        if word == 0 {
-            return false;
-        }
-        at += word;
-        at += match &bytes[at..] {
-            [] => return true,
-            [b'.', ..] => 1,
-            [b'_', b'_', ..] => 2,
-            [b'_', ..] => 1,
-            [b'-', ..] => bytes[at..].iter().take_while(|b| **b == b'-').count(),
-            _ => return false,
-        };
-    }
+    let is_word = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let ends_in_words = bytes.first().is_some_and(is_word) && bytes.last().is_some_and(is_word);
+    let mut separators = bytes.split(is_word).filter(|separator| !separator.is_empty());
+    ends_in_words
+        && separators
+            .all(|separator| matches!(separator, b"." | b"_" | b"__") || separator.iter().all(|b| *b == b'-'))
 }
 
-fn is_tag(text: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let bytes = text.as_bytes();
-    bytes.len() <= 128
-        && bytes.first().is_some_and(|first| word(*first))
-        && bytes.iter().all(|byte| word(*byte) || matches!(byte, b'.' | b'-'))
+/// Whether a text is a tag (`regexp.go`, `TagRegexp`).
+pub fn is_tag(text: &str) -> bool {
+    let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    (1..=128).contains(&text.len())
+        && text.bytes().all(|b| is_word(b) || b == b'.' || b == b'-')
+        && text.bytes().next().is_some_and(is_word)
 }
 
-/// `algorithm:hex`, with at least 32 hex digits, whatever the algorithm.
+/// The looser grammar of `regexp.go`, `DigestRegexp`, which is looked at first.
 fn is_digest_shaped(text: &str) -> bool {
     let Some((algorithm, hex)) = text.split_once(':') else { return false };
-    hex.len() >= 32
-        && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
-        && algorithm.split(['-', '_', '+', '.']).all(|part| {
-            part.bytes().next().is_some_and(|first| first.is_ascii_alphabetic())
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
+    let is_part = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    algorithm.split(['-', '_', '+', '.']).all(is_part)
+        && hex.len() >= 32
+        && hex.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-fn check_digest(digest: &str) -> Result<(), ReferenceError> {
-    let (algorithm, hex) = digest.split_once(':').unwrap_or((digest, ""));
-    let expected = match algorithm {
+fn check_digest(text: &str) -> Result<(), ReferenceError> {
+    let (algorithm, hex) = text.split_once(':').unwrap_or((text, ""));
+    let length = match algorithm {
         "sha256" => 64,
         "sha384" => 96,
         "sha512" => 128,
-        _ => return Err(ReferenceError::DigestAlgorithm(algorithm.to_owned())),
+        _ if algorithm.bytes().any(|b| b.is_ascii_uppercase()) => return Err(ReferenceError::DigestFormat),
+        _ => return Err(ReferenceError::DigestAlgorithm),
     };
-    if hex.len() != expected {
-        let algorithm = algorithm.to_owned();
-        return Err(ReferenceError::DigestLength { algorithm, expected, actual: hex.len() });
+    if hex.len() != length {
+        return Err(ReferenceError::DigestLength);
     }
-    if !hex.bytes().all(is_lower_hex) {
-        return Err(ReferenceError::UppercaseDigest(digest.to_owned()));
+    if hex.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(ReferenceError::DigestFormat);
     }
     Ok(())
 }
 
 /// The arguments of the verb `reference`.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Arguments {
+pub struct References {
+    /// The texts to read.
     references: Vec<String>,
 }
 
 /// The verb `reference`: the parts of each reference, or why it is none.
 ///
-/// `args` is `{"references":["node:22"]}`; the output has one object for each, in order, with
-/// `normalized`, `registry`, `repository`, `tag`, `digest` and `familiar`, or with `error`. The
-/// exit code is 1 where any is an error.
-pub fn reference(request: &Request) -> Answer {
-    let arguments: Arguments = match serde_json::from_value(request.args.clone()) {
-        Ok(arguments) => arguments,
-        Err(error) => return Answer::bad_arguments("reference", &error),
-    };
-    let mut exit = 0;
-    let output: Vec<_> = arguments
-        .references
-        .iter()
-        .map(|text| match ImageReference::parse(text) {
-            Ok(reference) => json!({
-                "normalized": reference.normalized(),
-                "registry": reference.registry(),
-                "repository": reference.repository(),
-                "tag": reference.tag(),
-                "digest": reference.digest(),
-                "familiar": reference.familiar(),
-            }),
-            Err(error) => {
-                exit = 1;
-                let mut description = json!({"code": error.code(), "message": error.to_string()});
-                if let Some(hint) = error.hint() {
-                    description["hint"] = hint.into();
-                }
-                json!({ "error": description })
-            }
-        })
-        .collect();
-    Answer { output: Some(output.into()), exit, ..Answer::default() }
+/// The output has one object for each, in order: `normalized`, `registry`, `repository`, `tag`,
+/// `digest` and `familiar`, or `error`. The exit code is 1 where any is an error.
+pub fn reference(_: &Request, references: &References) -> Answer {
+    let mut answer = Answer::default();
+    let output = references.references.iter().map(|text| match ImageReference::parse(text) {
+        Ok(found) => json!({
+            "normalized": found.normalized(),
+            "registry": found.registry(),
+            "repository": found.repository(),
+            "tag": found.tag(),
+            "digest": found.digest(),
+            "familiar": found.familiar(),
+        }),
+        Err(error) => {
+            let (code, hint) = (error.code(), error.hint(text));
+            let message = format!("`{text}`: {error}");
+            answer.exit = 1;
+            answer.diagnostics.push(Diagnostic::error(code, message.as_str()).hint(hint.as_str()));
+            json!({"error": {"reference": text, "code": code, "message": message, "hint": hint}})
+        }
+    });
+    let output = output.collect::<Vec<_>>();
+    Answer { output: Some(output.into()), ..answer }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every case of `tests/references/cases.json`; the verdicts are distribution/reference's.
+    /// Every case of `tests/references/cases.json`; the verdicts are the reference library's.
     #[test]
     fn agrees_with_the_reference_library() {
-        #[derive(serde::Deserialize)]
+        #[derive(Deserialize)]
         struct Case {
             reference: String,
             normalized: Option<String>,
@@ -442,67 +356,42 @@ mod tests {
             serde_json::from_str(include_str!("../../tests/references/cases.json")).expect("our own file");
         assert!(cases.len() >= 73);
         for case in cases {
-            let parsed = ImageReference::parse(&case.reference).ok();
-            let shown = parsed.as_ref().map(|reference| {
-                (reference.normalized(), reference.registry().to_owned(), reference.repository().to_owned())
+            let found = ImageReference::parse(&case.reference).ok().map(|found| {
+                (found.normalized(), Some(found.registry().to_owned()), Some(found.repository().to_owned()))
             });
-            let expected = case.normalized.map(|normalized| {
-                (normalized, case.registry.unwrap_or_default(), case.repository.unwrap_or_default())
-            });
-            assert_eq!(shown, expected, "{}", case.reference);
+            let expected = case.normalized.map(|normalized| (normalized, case.registry, case.repository));
+            assert_eq!(found, expected, "{}", case.reference);
         }
     }
 
-    fn check_err(text: &str, expected: ReferenceError) {
-        assert_eq!(ImageReference::parse(text), Err(expected));
-    }
-
     #[test]
-    fn says_what_is_wrong() {
-        check_err("", ReferenceError::Empty);
-        check_err("alpine:", ReferenceError::Invalid("alpine:".into()));
-        check_err("ghcr.io/Acme/web", ReferenceError::UppercaseRepository("Acme/web".into()));
-        check_err("https://ghcr.io/a", ReferenceError::Invalid("https://ghcr.io/a".into()));
-        let digest = format!("md5:{}", "a".repeat(32));
-        check_err(&format!("a@{digest}"), ReferenceError::DigestAlgorithm("md5".into()));
-        let upper = format!("sha256:{}", "A".repeat(64));
-        check_err(&format!("a@{upper}"), ReferenceError::UppercaseDigest(upper));
-        check_err(
-            &format!("a@sha256:{}", "a".repeat(63)),
-            ReferenceError::DigestLength { algorithm: "sha256".into(), expected: 64, actual: 63 },
-        );
-        check_err(&format!("x.io/{}", "a".repeat(256)), ReferenceError::TooLong(256));
-        check_err(&"a".repeat(64), ReferenceError::ImageId("a".repeat(64)));
-    }
-
-    #[test]
-    fn hints_can_be_typed() {
-        let hint = |text: &str| ImageReference::parse(text).expect_err("it is wrong").hint();
-        assert_eq!(hint("https://ghcr.io/a/b").as_deref(), Some("leave the scheme out: `ghcr.io/a/b`"));
-        assert_eq!(hint("Alpine").as_deref(), Some("write `alpine`"));
-        assert!(hint("alpine:").expect("a hint").contains("`alpine:latest`"));
-    }
-
-    #[test]
-    fn familiar_forms_are_short() {
-        let check = |text: &str, familiar: &str| {
-            assert_eq!(ImageReference::parse(text).expect("valid").familiar(), familiar);
+    fn the_verb_answers_each_text() {
+        let references = References { references: vec!["node:22".to_owned(), "Node".to_owned()] };
+        let request = Request {
+            abi: 1,
+            verb: "reference".to_owned(),
+            args: serde_json::Value::Null,
+            now: String::new(),
+            tree: Default::default(),
+            fetched: Default::default(),
         };
-        check("docker.io/library/node:22", "node:22");
-        check("docker.io/acme/web", "acme/web");
-        check("docker.io/library/a/b", "library/a/b");
-        check("ghcr.io/library/node:22", "ghcr.io/library/node:22");
+        let answer = reference(&request, &references);
+        let output = answer.output.expect("a list");
+        assert_eq!(answer.exit, 1);
+        assert_eq!(output[0]["normalized"], "docker.io/library/node:22");
+        assert_eq!(output[0]["digest"], serde_json::Value::Null);
+        assert_eq!(output[1]["error"]["hint"], "write `node`");
     }
 
     proptest::proptest! {
         #[test]
         fn printing_and_parsing_gives_it_back(text in "[a-zA-Z0-9._:/@\\[\\]-]{0,40}") {
-            if let Ok(reference) = ImageReference::parse(&text) {
-                let tagged = reference.clone().tagged();
-                proptest::prop_assert_eq!(ImageReference::parse(&reference.normalized()), Ok(tagged));
+            if let Ok(found) = ImageReference::parse(&text) {
+                let again = ImageReference::parse(&found.normalized()).expect("printed by us");
+                proptest::prop_assert_eq!(again.normalized(), found.normalized());
                 // An empty registry is not printed, so only a real one survives the familiar form.
-                if !reference.registry().is_empty() {
-                    proptest::prop_assert_eq!(ImageReference::parse(&reference.familiar()), Ok(reference));
+                if !found.registry().is_empty() {
+                    proptest::prop_assert_eq!(ImageReference::parse(&found.familiar()), Ok(found));
                 }
             }
         }
@@ -511,5 +400,105 @@ mod tests {
         fn any_text_is_answered(text in "\\PC{0,80}") {
             let _ = ImageReference::parse(&text);
         }
+    }
+
+    fn check(text: &str, normalized: &str) {
+        assert_eq!(
+            ImageReference::parse(text).map(|found| found.normalized()).as_deref(),
+            Ok(normalized),
+            "{text}"
+        );
+    }
+
+    fn check_parts(text: &str, registry: &str, repository: &str) {
+        let found = ImageReference::parse(text).expect(text);
+        assert_eq!((found.registry(), found.repository()), (registry, repository), "{text}");
+    }
+
+    fn check_err(text: &str, error: ReferenceError) {
+        assert_eq!(ImageReference::parse(text), Err(error), "{text}");
+    }
+
+    #[test]
+    fn completes_familiar_names() {
+        check("node", "docker.io/library/node:latest");
+        check("user/img", "docker.io/user/img:latest");
+        check("a/b/c", "docker.io/a/b/c:latest");
+        check("docker.io/node", "docker.io/library/node:latest");
+        check("index.docker.io/library/node:3", "docker.io/library/node:3");
+        check("localhost/x", "localhost/x:latest");
+        check("localhost:5000", "docker.io/library/localhost:5000");
+        check("registry-1.docker.io/library/node", "registry-1.docker.io/library/node:latest");
+        check("Docker.io/node", "Docker.io/node:latest");
+        check("docker.io:443/node", "docker.io:443/node:latest");
+    }
+
+    #[test]
+    fn the_first_part_is_a_domain_if_it_looks_like_one() {
+        check_parts("Foo/bar", "Foo", "bar");
+        check_parts("1.2/x", "1.2", "x");
+        check_parts("99/x", "docker.io", "99/x");
+        check_parts("[2001:db8::1]:80/x/y", "[2001:db8::1]:80", "x/y");
+        check_parts("a_b.com/c", "", "a_b.com/c");
+        check_parts("a_b/c", "docker.io", "a_b/c");
+        for text in
+            ["[]/x", "[fe80::1%eth0]/x", "[::1]:/x", "[::1]x/x", "host:port/x", "a.b./c", "a-.com/b", "h:/x"]
+        {
+            check_err(text, ReferenceError::InvalidFormat);
+        }
+    }
+
+    #[test]
+    fn separators_join_words() {
+        for text in ["a.b", "a_b", "a__b", "a-b", "a-----b"] {
+            check(text, &format!("docker.io/library/{text}:latest"));
+        }
+        for text in
+            ["a..b", "a___b", "a.-b", "_a", "a_", "a_/b", "a/b//c", "alpine/", ":3", "a+b", "a b", "a:b:c"]
+        {
+            check_err(text, ReferenceError::InvalidFormat);
+        }
+    }
+
+    #[test]
+    fn upper_case_is_for_domains_and_tags() {
+        check("alpine:Tag_1.2-3", "docker.io/library/alpine:Tag_1.2-3");
+        check_err("Foo", ReferenceError::UppercaseRepository("library/Foo".to_owned()));
+        check_err("ghcr.io/Owner/repo", ReferenceError::UppercaseRepository("Owner/repo".to_owned()));
+        check_err("${IMG}", ReferenceError::UppercaseRepository("library/${IMG}".to_owned()));
+    }
+
+    #[test]
+    fn digests_are_checked_by_algorithm() {
+        let hex = |digit: &str, count: usize| digit.repeat(count);
+        for (algorithm, count) in [("sha256", 64), ("sha384", 96), ("sha512", 128)] {
+            let text = format!("a:1@{algorithm}:{}", hex("a", count));
+            check(&text, &format!("docker.io/library/{text}"));
+        }
+        check_err(&format!("a@sha256:{}", hex("A", 64)), ReferenceError::DigestFormat);
+        check_err(&format!("a:1@SHA256:{}", hex("a", 64)), ReferenceError::DigestFormat);
+        check_err(&format!("a@sha256:{}", hex("a", 63)), ReferenceError::DigestLength);
+        check_err(&format!("a@md5:{}", hex("a", 32)), ReferenceError::DigestAlgorithm);
+        check_err(&format!("a@sha256+b64:{}", hex("a", 64)), ReferenceError::DigestAlgorithm);
+        check_err(&format!("a@sha256:{}", hex("a", 31)), ReferenceError::InvalidFormat);
+        check_err(&format!("a@sha256:{}:tag", hex("a", 64)), ReferenceError::InvalidFormat);
+        check_err(&hex("a", 64), ReferenceError::HexadecimalName);
+    }
+
+    #[test]
+    fn lengths_are_bounded() {
+        let path = |length: usize| format!("x.io/{}/{}", "a".repeat(100), "b".repeat(length - 101));
+        check(&path(255), &format!("{}:latest", path(255)));
+        check_err(&path(256), ReferenceError::NameTooLong);
+        check(&format!("a:{}", "t".repeat(128)), &format!("docker.io/library/a:{}", "t".repeat(128)));
+        check_err(&format!("a:{}", "t".repeat(129)), ReferenceError::InvalidFormat);
+    }
+
+    #[test]
+    fn the_familiar_form_is_what_people_write() {
+        for text in ["node", "node:22", "user/img:1", "library/a/b", "ghcr.io/acme/web:1.4"] {
+            assert_eq!(ImageReference::parse(text).expect(text).familiar(), text);
+        }
+        assert_eq!(ImageReference::parse("docker.io/library/node").expect("a reference").familiar(), "node");
     }
 }
