@@ -6,6 +6,7 @@
 
 pub mod abi;
 pub mod diagnostic;
+pub mod dockerfile;
 pub mod duration;
 pub mod go_regex;
 pub mod tree;

@@ -1,0 +1,6 @@
+//! Dockerfiles as BuildKit reads them.
+//!
+//! The rules were read in moby/buildkit `73ed6825` (frontend dockerfile/1.26).
+
+pub mod expand;
+pub mod pattern;
