@@ -2,5 +2,8 @@
 //!
 //! The rules were read in moby/buildkit `73ed6825` (frontend dockerfile/1.26).
 
+pub mod error;
 pub mod expand;
+pub mod lines;
 pub mod pattern;
+pub mod words;
