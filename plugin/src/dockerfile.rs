@@ -4,6 +4,10 @@
 
 pub mod error;
 pub mod expand;
+pub mod flags;
+pub mod instruction;
 pub mod lines;
+pub mod mount;
 pub mod pattern;
+pub mod suggest;
 pub mod words;

@@ -50,11 +50,21 @@ pub enum LineError {
     /// `CMD ["a", 1]`.
     #[error("a JSON list of arguments holds something that is no string")]
     JsonElement,
+    /// `# check=` with something but skip, error or experimental.
+    #[error("the check option `{0}` is not known")]
+    Check(String),
 }
 
-impl LineError {
+/// An error that people can act on.
+pub trait Explain: std::error::Error {
     /// The code of its diagnostic.
-    pub fn code(&self) -> &'static str {
+    fn code(&self) -> &'static str;
+    /// What to type instead.
+    fn hint(&self) -> Option<String>;
+}
+
+impl Explain for LineError {
+    fn code(&self) -> &'static str {
         match self {
             LineError::TooLarge(_) => "IF0601",
             LineError::EmptyFile => "IF0602",
@@ -67,11 +77,11 @@ impl LineError {
             LineError::NoValue { .. } => "IF0609",
             LineError::NotAPair { .. } => "IF0610",
             LineError::JsonElement => "IF0611",
+            LineError::Check(_) => "IF0612",
         }
     }
 
-    /// What to type instead.
-    pub fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         Some(match self {
             LineError::EmptyFile | LineError::NoInstruction => {
                 "begin with a base image: `FROM alpine:3`".to_owned()
@@ -83,6 +93,7 @@ impl LineError {
             LineError::NoValue { keyword } => format!("write `{keyword} NAME=value`"),
             LineError::NotAPair { word, .. } => format!("write `{word}=value`, or quote blanks in a value"),
             LineError::JsonElement => "put each element in double quotes: `[\"a\", \"1\"]`".to_owned(),
+            LineError::Check(_) => "write `# check=skip=all` or `# check=error=true`".to_owned(),
             LineError::HeredocName(_) | LineError::TooLarge(_) => return None,
         })
     }
@@ -97,7 +108,7 @@ pub struct Problem<E> {
     pub span: Range<usize>,
 }
 
-impl Problem<LineError> {
+impl<E: Explain> Problem<E> {
     /// As people read it.
     pub fn diagnostic(&self, file: &str, text: &str) -> Diagnostic {
         let diagnostic = Diagnostic::error(self.error.code(), self.error.to_string()).at(Location::of(

@@ -56,12 +56,21 @@ impl Mapped {
 /// A heredoc that a line opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heredoc {
-    /// The line that ends it.
-    pub name: String,
-    /// `<<-`: leading tabs don't count.
-    pub chomp: bool,
+    /// How it is opened.
+    pub mark: HeredocMark,
     /// Its lines in the file.
     pub body: Range<usize>,
+}
+
+/// `<<EOF`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeredocMark {
+    /// The line that ends it.
+    pub name: String,
+    /// `<<-`: tabs before that name don't count.
+    pub chomp: bool,
+    /// Variables are replaced in its text: no part of the name is quoted.
+    pub expand: bool,
 }
 
 /// One instruction's line.
@@ -132,14 +141,14 @@ pub fn split(text: &str) -> Lines {
                     lines.problem(LineError::HeredocName(word), span);
                 }
                 Ok(names) => {
-                    for (name, chomp) in names {
-                        match body(text, &physical, next, &name, chomp) {
+                    for mark in names {
+                        match body(text, &physical, next, &mark) {
                             Some((body, behind)) => {
-                                heredocs.push(Heredoc { name, chomp, body });
+                                heredocs.push(Heredoc { mark, body });
                                 next = behind;
                             }
                             None => {
-                                lines.problem(LineError::Heredoc(name), source.span(node.span()));
+                                lines.problem(LineError::Heredoc(mark.name), source.span(node.span()));
                                 next = physical.len();
                                 break;
                             }
@@ -237,7 +246,7 @@ fn can_open_heredoc(node: &Node) -> bool {
 ///
 /// The lexer's escape is the backslash whatever the file says, and a quote that is not closed hides
 /// all heredocs of the line.
-fn heredoc_names(line: &str) -> Result<Vec<(String, bool)>, String> {
+fn heredoc_names(line: &str) -> Result<Vec<HeredocMark>, String> {
     let lexer = Lexer { keep_quotes: true, keep_escapes: true, keep_unset: true, ..Lexer::new('\\') };
     let words = lexer.words(line, &NoVariables).unwrap_or_default();
     let mut names = Vec::new();
@@ -247,8 +256,9 @@ fn heredoc_names(line: &str) -> Result<Vec<(String, bool)>, String> {
     Ok(names)
 }
 
-/// The name of the heredoc that a word opens, and whether it is `<<-`.
-pub fn heredoc_name(word: &str) -> Result<Option<(String, bool)>, ()> {
+/// The heredoc that a word opens; an error where its name can't be read.
+#[allow(clippy::result_unit_err, reason = "the caller knows the word and how to tell of it")]
+pub fn heredoc_name(word: &str) -> Result<Option<HeredocMark>, ()> {
     let Some(rest) = word.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("<<") else {
         return Ok(None);
     };
@@ -258,11 +268,15 @@ pub fn heredoc_name(word: &str) -> Result<Option<(String, bool)>, ()> {
         return Ok(None);
     }
     let lexer = Lexer { keep_unset: true, ..Lexer::new('\\') };
-    let mut words = lexer.words(rest, &NoVariables).map_err(|_| ())?;
-    match words.pop() {
-        Some(name) if words.is_empty() => Ok(Some((name, chomp))),
+    let one_word = |lexer: Lexer| match lexer.words(rest, &NoVariables).map_err(|_| ())?.as_slice() {
+        [name] => Ok(Some(name.clone())),
         _ => Ok(None),
-    }
+    };
+    let Some(name) = one_word(lexer)? else { return Ok(None) };
+    let quoted = one_word(Lexer { keep_quotes: true, ..lexer })?;
+    let quotes = |text: &str| text.matches(['\'', '"']).count();
+    let expand = quoted.is_some_and(|quoted| quotes(&quoted) == quotes(&name));
+    Ok(Some(HeredocMark { name, chomp, expand }))
 }
 
 /// The lines of a heredoc's body and the line behind its end.
@@ -270,12 +284,11 @@ fn body(
     text: &str,
     physical: &[Range<usize>],
     from: usize,
-    name: &str,
-    chomp: bool,
+    mark: &HeredocMark,
 ) -> Option<(Range<usize>, usize)> {
     let end = physical[from..].iter().position(|line| {
         let line = &text[line.clone()];
-        name == if chomp { line.trim_start_matches('\t') } else { line }
+        mark.name == if mark.chomp { line.trim_start_matches('\t') } else { line }
     })?;
     let start = physical[from].start;
     Some((start..physical[from + end].start, from + end + 1))
@@ -332,6 +345,7 @@ fn directive(comment: &str) -> Option<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dockerfile::error::Explain;
 
     /// Keyword, flags and arguments of each line, heredocs behind `<`.
     fn show(text: &str) -> Vec<String> {
@@ -345,7 +359,7 @@ mod tests {
         let node = &line.node;
         let words = node.flags.iter().chain(&node.arguments).map(|word| format!("{:?}", word.text));
         let words: Vec<String> = std::iter::once(node.keyword.text.clone()).chain(words).collect();
-        let heredocs: String = line.heredocs.iter().map(|h| format!(" <{}", h.name)).collect();
+        let heredocs: String = line.heredocs.iter().map(|h| format!(" <{}", h.mark.name)).collect();
         words.join(" ") + &heredocs
     }
 

@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::error::LineError;
 
 /// A word and where it stands in its logical line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Word {
     /// The word as BuildKit passes it on.
     pub text: String,
@@ -45,6 +45,11 @@ pub fn is_blank(c: char) -> bool {
     matches!(c, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ')
 }
 
+/// Lower case as Go's `strings.ToLower` has it: character by character.
+pub fn lower(text: &str) -> String {
+    text.chars().flat_map(|c| c.to_lowercase().next()).collect()
+}
+
 impl Node {
     /// Splits a line; the errors have their place in the line.
     pub fn parse(line: &str, escape: char) -> Result<Self, (LineError, Range<usize>)> {
@@ -66,7 +71,7 @@ impl Node {
         let mut node =
             Node { keyword, flags, arguments: Vec::new(), json: false, trigger: None, rest: rest.clone() };
         let text = &line[rest.clone()];
-        match node.keyword.text.to_ascii_lowercase().as_str() {
+        match lower(&node.keyword.text).as_str() {
             "from" | "expose" => node.arguments = blank_separated(line, rest),
             "add" | "copy" | "volume" if !node.read_json(line, rest.clone())? => {
                 node.arguments = blank_separated(line, rest);
@@ -93,9 +98,9 @@ impl Node {
         Ok(node)
     }
 
-    /// Whether the keyword is this one; case does not matter.
+    /// Whether the keyword is this one, which is in lower case.
     pub fn is(&self, keyword: &str) -> bool {
-        self.keyword.text.eq_ignore_ascii_case(keyword)
+        lower(&self.keyword.text) == keyword
     }
 
     /// The whole of the arguments, or the keyword where there are none.
