@@ -235,15 +235,26 @@ impl<'a> Reader<'a> {
         match self.parser.next_event() {
             Some(Ok(next)) => Ok(next),
             Some(Err(error)) => {
-                let mark = error.marker();
-                let place = Place::from(Span::empty(*mark));
-                let line = self.source.location(place).source;
-                let diagnostic = self.source.error("IF0102", place, format!("not YAML: {}", error.info()));
-                let before: String = line.chars().take(place.column as usize).collect();
-                Err(if before.trim_start_matches(' ').starts_with('\t') {
-                    diagnostic.hint("indent with spaces: YAML does not allow tabs there")
-                } else {
-                    diagnostic
+                let place = Place::from(Span::empty(*error.marker()));
+                // The parser reports a tab at the start of the scalar that it thinks goes on there.
+                let lines = self.source.text.lines().enumerate().skip(place.line.saturating_sub(1) as usize);
+                let tab = lines.take(2).find_map(|(at, line)| {
+                    let blanks = line.len() - line.trim_start_matches(' ').len();
+                    line[blanks..].starts_with('\t').then(|| (at + 1, blanks + 1))
+                });
+                Err(match tab {
+                    Some((line, column)) => {
+                        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                        let place = Place { line: number(line), column: number(column), length: 1 };
+                        self.source
+                            .error(
+                                "IF0103",
+                                place,
+                                "a tab indents this line, and YAML allows only spaces there",
+                            )
+                            .hint("replace the tab by spaces")
+                    }
+                    None => self.source.error("IF0102", place, format!("not YAML: {}", error.info())),
                 })
             }
             None => Ok((Event::StreamEnd, Span::default())),
@@ -279,12 +290,7 @@ impl<'a> Reader<'a> {
                 self.core_tag(tag.as_deref(), "map", place)?;
                 Content::Map(self.entries(depth)?)
             }
-            Event::Alias(_) => {
-                return Err(self
-                    .source
-                    .error("IF0106", place, "aliases are not read here")
-                    .hint("write the value out in place of the `*alias`"));
-            }
+            Event::Alias(_) => return Err(self.alias(place)),
             _ => return Err(self.source.error("IF0102", place, "not YAML: a value was expected")),
         };
         Ok(Node { place, content })
@@ -317,6 +323,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn alias(&self, place: Place) -> Diagnostic {
+        self.source
+            .error("IF0106", place, "aliases are not read here")
+            .hint("write the value out in place of the `*alias`")
+    }
+
     fn unknown_tag(&self, tag: &Tag, place: Place) -> Diagnostic {
         self.source.error("IF0107", place, format!("the tag `{tag}` is not read here")).hint("delete the tag")
     }
@@ -330,9 +342,7 @@ impl<'a> Reader<'a> {
             let key = match event {
                 Event::MappingEnd => return Ok(entries),
                 Event::Scalar(text, ..) => Key { place, text },
-                Event::Alias(_) => {
-                    return Err(self.node(event, span, depth).err().expect("an alias is an error"))
-                }
+                Event::Alias(_) => return Err(self.alias(place)),
                 _ => return Err(self.source.error("IF0108", place, "a key must be a single value")),
             };
             if key.text == "<<" {
