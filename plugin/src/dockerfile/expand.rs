@@ -28,6 +28,12 @@ pub const MAX_EXPANDED: usize = 64 * 1024;
 pub trait Variables {
     /// The value, or `None` for a name that is not set.
     fn value(&self, name: &str) -> Option<&str>;
+
+    /// Whether it is known that the name has that value, or none; the environment of a base image
+    /// is not.
+    fn is_known(&self, _name: &str) -> bool {
+        true
+    }
 }
 
 /// No name is set.
@@ -101,6 +107,8 @@ pub struct Expanded {
     pub set: BTreeSet<String>,
     /// The names that were looked up and had none.
     pub unset: BTreeSet<String>,
+    /// A name was looked up whose value is not known: the text is a guess.
+    pub unknown: bool,
 }
 
 /// How to read a word.
@@ -347,6 +355,7 @@ impl<'a> Reader<'a> {
 
     fn look_up(&mut self, name: &str) -> Option<&'a str> {
         let value = self.variables.value(name);
+        self.seen.unknown |= !self.variables.is_known(name);
         let names = if value.is_some() { &mut self.seen.set } else { &mut self.seen.unset };
         names.insert(name.to_owned());
         value
@@ -404,6 +413,8 @@ impl<'a> Reader<'a> {
         }
         let missing = found.is_none() || (colon && value.is_empty());
         match modifier {
+            // What could be an error with the right value is none as long as that is not known.
+            '?' | '#' | '%' if self.seen.unknown => Ok(value.to_owned()),
             '-' if missing => Ok(word),
             '+' if missing => Ok(String::new()),
             '+' => Ok(word),
@@ -431,8 +442,11 @@ impl<'a> Reader<'a> {
         if found.is_none() && self.lexer.keep_unset {
             return Ok(format!("${{{name}/{searched}/{replacement}}}"));
         }
-        let pattern = Pattern::parse(&searched, true)?;
         let value = found.unwrap_or_default();
+        if self.seen.unknown {
+            return Ok(value.to_owned());
+        }
+        let pattern = Pattern::parse(&searched, true)?;
         if all {
             pattern.replace_all(value, &replacement)
         } else {

@@ -279,11 +279,23 @@ fn example(keyword: &str) -> &'static str {
     }
 }
 
+/// Reads the lines of a trigger, where an instruction needs no FROM before it.
+pub fn read_all(lines: &[LogicalLine], text: &str) -> (Vec<Instruction>, Vec<Problem<InstructionError>>) {
+    read_from(lines, text, true)
+}
+
 /// Reads the lines; the problems are in the order of the lines.
 pub fn read(lines: &[LogicalLine], text: &str) -> (Vec<Instruction>, Vec<Problem<InstructionError>>) {
+    read_from(lines, text, false)
+}
+
+fn read_from(
+    lines: &[LogicalLine],
+    text: &str,
+    mut in_stage: bool,
+) -> (Vec<Instruction>, Vec<Problem<InstructionError>>) {
     let mut instructions = Vec::new();
     let mut problems = Vec::new();
-    let mut in_stage = false;
     for line in lines {
         let reader = Reader { line, text };
         match reader.instruction() {
