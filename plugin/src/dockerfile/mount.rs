@@ -198,9 +198,21 @@ impl Expanded {
         Ok(())
     }
 
-    /// Whether files are mounted over the root, which BuildKit refuses; `None` says it is not known.
-    pub fn target(&self) -> &str {
-        self.target.as_deref().unwrap_or_default()
+    /// Whether files would be mounted over the root, which BuildKit refuses. A target that is
+    /// relative to a directory which is not known here passes.
+    pub fn covers_root(&self) -> bool {
+        let Some(path) = self.target.as_deref().and_then(|target| target.strip_prefix('/')) else {
+            return false;
+        };
+        let mut depth = 0_usize;
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => depth = depth.saturating_sub(1),
+                _ => depth += 1,
+            }
+        }
+        depth == 0
     }
 }
 

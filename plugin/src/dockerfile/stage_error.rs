@@ -86,6 +86,9 @@ pub enum StageError {
     /// `--checksum` where there is nothing to check.
     #[error("`--checksum` needs exactly one source, by HTTP or git")]
     Checksum,
+    /// VOLUME that becomes empty.
+    #[error("a VOLUME is empty")]
+    EmptyVolume,
     /// No port.
     #[error("`{0}` is no port")]
     Port(String),
@@ -126,6 +129,7 @@ impl Explain for StageError {
             StageError::Checksum => "IF0720",
             StageError::Port(_) => "IF0721",
             StageError::TooMuch(_) => "IF0722",
+            StageError::EmptyVolume => "IF0724",
             StageError::Frontend { .. } => "IF0723",
         }
     }
@@ -172,6 +176,7 @@ impl Explain for StageError {
             StageError::Chmod(_) => "write `--chmod=755` or `--chmod=u=rwX,go=rX`".to_owned(),
             StageError::RemoteCopy(text) => format!("write `ADD {text} /destination`"),
             StageError::Checksum => "write `ADD --checksum=sha256:… https://… /destination`".to_owned(),
+            StageError::EmptyVolume => "write `VOLUME /data`".to_owned(),
             StageError::Port(_) => "write `EXPOSE 8080` or `EXPOSE 53/udp`".to_owned(),
         })
     }

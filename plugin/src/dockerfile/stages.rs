@@ -208,11 +208,12 @@ impl<'a> Graph<'a> {
             problems: Vec::new(),
             unresolved: Vec::new(),
         };
+        if first == file.instructions.len() {
+            graph.problem(StageError::NoStage, 0..0);
+            return graph;
+        }
         for problem in problems {
             graph.failure(problem.error, problem.span, None);
-        }
-        if first == file.instructions.len() && graph.problems.is_empty() {
-            graph.problem(StageError::NoStage, 0..0);
         }
         for instruction in &file.instructions[first..] {
             match &instruction.kind {
