@@ -160,7 +160,7 @@ impl<'a> Node<'a> {
     pub fn to_value(&self) -> Value {
         match &self.content {
             Content::Scalar(scalar) if scalar.is_null() => Value::Null,
-            Content::Scalar(scalar) if scalar.plain && is_ambiguous(&scalar.text) => {
+            Content::Scalar(scalar) if scalar.plain && value::is_typed(&scalar.text) => {
                 Value::Plain(scalar.text.to_string())
             }
             Content::Scalar(scalar) => Value::String(scalar.text.to_string()),

@@ -10,10 +10,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test, not the core, reads its environment")]
 
-use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use image_factory::go_regex::{GoRegex, RegexErrorKind};
+use image_factory_harness::oracle::{ask, Random};
 use serde_json::json;
 
 #[test]
@@ -21,7 +21,7 @@ use serde_json::json;
 fn agrees_with_go() {
     let seed = setting("GO_REGEX_SEED", 0x1f2e_3d4c);
     let count = setting("GO_REGEX_PATTERNS", 200_000);
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let questions: Vec<(String, Vec<String>)> =
         (0..count).map(|_| (pattern(&mut random), tags(&mut random))).map(with_literal).collect();
 
@@ -84,45 +84,12 @@ fn with_literal((pattern, mut tags): (String, Vec<String>)) -> (String, Vec<Stri
 }
 
 fn ask_go(questions: &[(String, Vec<String>)]) -> Vec<String> {
-    let mut go = Command::new("go")
-        .args(["run", "."])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/oracle-regex"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("this test needs Go on the PATH");
-    let mut input = BufWriter::new(go.stdin.take().expect("stdin is piped"));
-    let output = BufReader::new(go.stdout.take().expect("stdout is piped"));
-    let answers = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for (pattern, tags) in questions {
-                writeln!(input, "{}", json!({"pattern": pattern, "tags": tags})).expect("Go reads on");
-            }
-        });
-        output.lines().collect::<Result<Vec<_>, _>>().expect("Go answers in UTF-8")
-    });
-    assert!(go.wait().expect("Go ends").success());
-    answers
-}
-
-/// xorshift64*: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    fn pick<'a>(&mut self, choices: &[&'a str]) -> &'a str {
-        choices[self.below(choices.len())]
-    }
+    let questions: Vec<String> = questions
+        .iter()
+        .map(|(pattern, tags)| json!({"pattern": pattern, "tags": tags}).to_string())
+        .collect();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/oracle-regex");
+    ask(Command::new("go").args(["run", "."]).current_dir(folder), &questions)
 }
 
 const LITERALS: &[&str] = &[

@@ -131,12 +131,22 @@ pub fn emit_documents<'a>(values: impl IntoIterator<Item = &'a Value>) -> String
     })
 }
 
+/// A key that stands before its colon has at most 1024 characters (YAML 1.2.2, section 7.4.2); a
+/// longer one is printed after `? `. Counted in bytes with its quotes, which is never too few.
+const LONGEST_IMPLICIT_KEY: usize = 1024;
+
 fn emit_map(out: &mut String, map: &Map, indent: usize, first_is_inline: bool) {
     for (at, (key, value)) in map.0.iter().enumerate() {
         if at > 0 || !first_is_inline {
             spaces(out, indent);
         }
+        let start = out.len();
         emit_string(out, key);
+        if out.len() - start > LONGEST_IMPLICIT_KEY {
+            out.insert_str(start, "? ");
+            out.push('\n');
+            spaces(out, indent);
+        }
         out.push(':');
         emit_child(out, value, indent);
     }
@@ -202,6 +212,15 @@ pub fn is_ambiguous(text: &str) -> bool {
     // base-60 numbers of YAML 1.1 begin with a digit.
     let all_are_safe = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_./-:".contains(&b));
     !(first_is_safe && all_are_safe && !text.ends_with(':')) || is_reserved(text)
+}
+
+/// Whether some reader takes a plain scalar of this text for null, a boolean, a number or a time;
+/// only that must be printed as it was written, and it is safe to.
+pub(super) fn is_typed(text: &str) -> bool {
+    let first_is_typed = text.starts_with(|c: char| c.is_ascii_digit() || "+-.~".contains(c));
+    let all_are_typed = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.:_~ ".contains(&b));
+    let marks_document = text.starts_with("---") || text.starts_with("...");
+    is_reserved(text) || (first_is_typed && all_are_typed && !marks_document)
 }
 
 /// Words that some reader takes for null, a boolean or a number; `e1` is a number to one of them.
@@ -322,6 +341,14 @@ mod tests {
             check(text, &format!("\"{text}\""));
         }
         check("a\\b\"c\n\u{1}", "\"a\\\\b\\\"c\\n\\x01\"");
+    }
+
+    #[test]
+    fn prints_a_long_key_before_its_colon() {
+        let key = "k".repeat(1025);
+        let map = |key: &str, value| Value::Map(Map(vec![(key.to_owned(), value)]));
+        let value = Value::List(vec![map(&key, map("a", Value::string("b")))]);
+        assert_eq!(emit(&value), format!("- ? {key}\n  :\n    a: b\n"));
     }
 
     #[test]
