@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use image_factory::dockerfile::{self, Bases, Options, Role};
-use serde_json::{Value, json};
+use serde_json::{json, Value};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/bases")
@@ -94,8 +94,8 @@ fn every_case_has_buildkits_answer() {
             case["error"] = shown["error"].clone();
         }
         let keys = ["error", "images", "used"];
-        let is_right = keys.iter().all(|key| shown[*key] == case[*key])
-            && strings(&case["unresolved"]) == unresolved;
+        let is_right =
+            keys.iter().all(|key| shown[*key] == case[*key]) && strings(&case["unresolved"]) == unresolved;
         let frontend = bases.images.iter().find(|image| image.roles.contains(&Role::Frontend));
         let frontend_is_right = match case["frontend"].as_str() {
             Some(expected) if shown["error"].is_null() => {
