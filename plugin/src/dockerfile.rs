@@ -211,8 +211,8 @@ impl Answer<'_> {
             return;
         }
         let Some((builder, platforms)) = self.platforms(options) else { return };
-        self.frontend(options, &builder);
-        let file = File { instructions, escape: lines.escape };
+        let labs = self.frontend(options, &builder);
+        let file = File { instructions, escape: lines.escape, labs };
         let contexts = Contexts::new(&options.contexts, options.named_contexts);
         for platform in &platforms {
             self.evaluate(&file, options, &contexts, platform, &builder);
@@ -262,14 +262,15 @@ impl Answer<'_> {
         Some((builder, platforms))
     }
 
-    /// The frontend's image, and a warning where it is not BuildKit's own.
-    fn frontend(&mut self, options: &Options, builder: &Platform) {
+    /// The frontend's image, and a warning where it is not BuildKit's own; whether it is of the labs
+    /// channel.
+    fn frontend(&mut self, options: &Options, builder: &Platform) -> bool {
         let given = options.build_args.get("BUILDKIT_SYNTAX").map(|given| given.trim());
         let word = match given.and_then(|given| given.split(' ').next()).filter(|given| !given.is_empty()) {
             Some(given) => words::Word { text: given.to_owned(), span: 0..0 },
             None => match syntax::frontend(self.text) {
                 Some(word) => word,
-                None => return,
+                None => return false,
             },
         };
         let reference = match ImageReference::parse(&word.text) {
@@ -277,7 +278,7 @@ impl Answer<'_> {
             Err(error) => {
                 let error = StageError::Frontend { text: word.text, error };
                 self.has_problems(&[Problem { error, span: word.span }]);
-                return;
+                return false;
             }
         };
         let name = reference.repository();
@@ -296,6 +297,7 @@ impl Answer<'_> {
             );
         }
         let places = if word.span.is_empty() { Vec::new() } else { vec![self.places.of(&word.span)] };
+        let labs = reference.tag().is_some_and(|tag| tag.ends_with("labs"));
         self.bases.images.push(BaseImage {
             reference,
             platform: builder.to_string(),
@@ -304,6 +306,7 @@ impl Answer<'_> {
             places,
             arguments: BTreeSet::new(),
         });
+        labs
     }
 
     fn evaluate(

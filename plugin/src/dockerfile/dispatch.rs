@@ -147,7 +147,12 @@ impl Dispatcher<'_, '_> {
                 }
             }
             Kind::Copy(copy) => self.copy(copy, command, uses),
-            Kind::Run(mounts) => self.run(mounts, command, uses),
+            Kind::Run(mounts, device) => {
+                self.run(mounts, command, uses);
+                if let Some(device) = device.as_ref().filter(|_| !self.graph.labs) {
+                    self.problem(StageError::Device, command, &device.span);
+                }
+            }
             Kind::StopSignal(word) => {
                 if let Some(signal) = self.expand(word, command).filter(|signal| !values::is_signal(signal)) {
                     self.problem(StageError::Signal(signal), command, &word.span);

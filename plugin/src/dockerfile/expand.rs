@@ -404,7 +404,8 @@ impl<'a> Reader<'a> {
 
     /// `-word}` and its like; `colon` makes an empty value count as none.
     fn modifier(&mut self, name: &str, modifier: char, colon: bool) -> Result<String, ExpandError> {
-        let word = self.until(Some('}'), matches!(modifier, '#' | '%'))?;
+        let is_pattern = matches!(modifier, '#' | '%');
+        let (word, guessed) = self.operand('}', is_pattern)?;
         let modifier_text = if colon { format!(":{modifier}") } else { modifier.to_string() };
         let found = self.look_up(name);
         let value = found.unwrap_or_default();
@@ -413,14 +414,15 @@ impl<'a> Reader<'a> {
         }
         let missing = found.is_none() || (colon && value.is_empty());
         match modifier {
-            // What could be an error with the right value is none as long as that is not known.
-            '?' | '#' | '%' if self.seen.unknown => Ok(value.to_owned()),
+            // With the right value it could be none, as long as that is not known.
+            '?' if missing && !self.variables.is_known(name) => Ok(String::new()),
             '-' if missing => Ok(word),
             '+' if missing => Ok(String::new()),
             '+' => Ok(word),
             '?' if found.is_none() => Err(ExpandError::Unset { name: name.to_owned(), message: word }),
             '?' if missing => Err(ExpandError::Empty { name: name.to_owned(), message: word }),
             '-' | '?' => Ok(value.to_owned()),
+            '#' | '%' if guessed => Ok(value.to_owned()),
             '#' | '%' => {
                 let (word, longest) = match word.strip_prefix(modifier) {
                     Some(word) => (word, true),
@@ -436,14 +438,14 @@ impl<'a> Reader<'a> {
     /// `pattern/word}` or, for every match, `/pattern/word}`.
     fn replacement(&mut self, name: &str) -> Result<String, ExpandError> {
         let all = self.rest.next_if_eq(&'/').is_some();
-        let searched = self.until(Some('/'), true)?;
-        let replacement = self.until(Some('}'), true)?;
+        let (searched, guessed) = self.operand('/', true)?;
+        let (replacement, _) = self.operand('}', true)?;
         let found = self.look_up(name);
         if found.is_none() && self.lexer.keep_unset {
             return Ok(format!("${{{name}/{searched}/{replacement}}}"));
         }
         let value = found.unwrap_or_default();
-        if self.seen.unknown {
+        if guessed {
             return Ok(value.to_owned());
         }
         let pattern = Pattern::parse(&searched, true)?;
@@ -452,6 +454,15 @@ impl<'a> Reader<'a> {
         } else {
             pattern.replace(value, &replacement)
         }
+    }
+
+    /// What stands behind a modifier, and whether it holds a value that is not known.
+    fn operand(&mut self, stop: char, keep_escapes: bool) -> Result<(String, bool), ExpandError> {
+        let before = std::mem::take(&mut self.seen.unknown);
+        let word = self.until(Some(stop), keep_escapes);
+        let guessed = self.seen.unknown;
+        self.seen.unknown |= before;
+        Ok((word?, guessed))
     }
 
     fn name(&mut self) -> String {

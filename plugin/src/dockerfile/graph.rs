@@ -16,6 +16,9 @@ use crate::reference::ImageReference;
 
 /// How many triggers may be run in all.
 const MAX_TRIGGERS: usize = 10_000;
+/// How often triggers may bring in images that have triggers; an image whose trigger copies from
+/// the image does so forever.
+const MAX_ROUNDS: usize = 64;
 
 impl Graph<'_> {
     /// Finds what each stage needs; all stages of the file, used or not.
@@ -55,7 +58,7 @@ impl Graph<'_> {
                 command.sources.push(source);
                 self.states[state].needs.push(source);
             }
-            Kind::Run(mounts) => {
+            Kind::Run(mounts, _) => {
                 for mount in mounts {
                     let span = command.span(&mount.place.span);
                     let from = mount.from.as_deref().unwrap_or(SCRATCH);
@@ -127,7 +130,7 @@ impl Graph<'_> {
     /// triggers until they bring in nothing new.
     pub fn resolve(&mut self, target: usize) -> Vec<bool> {
         let mut read = 0;
-        loop {
+        for round in 0.. {
             while read < self.states.len() {
                 self.read_reference(read);
                 read += 1;
@@ -140,10 +143,15 @@ impl Graph<'_> {
                 self.run_triggers(state, triggers);
             }
             if !brought_in || !self.problems.is_empty() {
-                let reached = self.reachable(target);
-                return reached;
+                break;
+            }
+            if round == MAX_ROUNDS {
+                let span = self.states[target].span.clone();
+                self.problem(StageError::TooMuch("ONBUILD triggers bring in one another"), span);
+                break;
             }
         }
+        self.reachable(target)
     }
 
     /// The image of a state that has no base in the file.

@@ -33,8 +33,8 @@ pub enum Kind {
     Env(Vec<Word>),
     /// COPY and ADD.
     Copy(Copy),
-    /// RUN.
-    Run(Vec<Mount>),
+    /// RUN: its mounts, and the first of its devices.
+    Run(Vec<Mount>, Option<Word>),
     /// `ONBUILD instruction`, as a Dockerfile of its own.
     Onbuild(String),
     /// STOPSIGNAL.
@@ -479,7 +479,7 @@ impl Reader<'_> {
                 return Err((error, word.span.clone()));
             }
         }
-        Ok(Kind::Run(mounts))
+        Ok(Kind::Run(mounts, flags.first("device").map(|word| self.word(word))))
     }
 
     fn onbuild(&self, node: &Node) -> Result<Kind, Failure> {

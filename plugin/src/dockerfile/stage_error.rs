@@ -89,6 +89,9 @@ pub enum StageError {
     /// VOLUME that becomes empty.
     #[error("a VOLUME is empty")]
     EmptyVolume,
+    /// RUN --device, which only the labs channel of the frontend has.
+    #[error("`RUN --device` is not in the stable Dockerfile frontend")]
+    Device,
     /// No port.
     #[error("`{0}` is no port")]
     Port(String),
@@ -130,6 +133,7 @@ impl Explain for StageError {
             StageError::Port(_) => "IF0721",
             StageError::TooMuch(_) => "IF0722",
             StageError::EmptyVolume => "IF0724",
+            StageError::Device => "IF0726",
             StageError::Frontend { .. } => "IF0723",
         }
     }
@@ -177,6 +181,7 @@ impl Explain for StageError {
             StageError::RemoteCopy(text) => format!("write `ADD {text} /destination`"),
             StageError::Checksum => "write `ADD --checksum=sha256:… https://… /destination`".to_owned(),
             StageError::EmptyVolume => "write `VOLUME /data`".to_owned(),
+            StageError::Device => "begin the file with `# syntax=docker/dockerfile:1-labs`".to_owned(),
             StageError::Port(_) => "write `EXPOSE 8080` or `EXPOSE 53/udp`".to_owned(),
         })
     }

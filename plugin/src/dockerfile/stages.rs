@@ -35,6 +35,8 @@ pub struct File {
     pub instructions: Vec<Instruction>,
     /// Backslash or backtick.
     pub escape: char,
+    /// It asks for the labs channel of the frontend.
+    pub labs: bool,
 }
 
 /// An instruction of a stage.
@@ -151,6 +153,8 @@ pub struct Graph<'a> {
     guesses: Vec<Arguments>,
     /// Backslash or backtick.
     pub escape: char,
+    /// The labs channel of the frontend reads it.
+    pub labs: bool,
     /// What is built for.
     pub platform: &'a Platform,
     builder: &'a Platform,
@@ -199,6 +203,7 @@ impl<'a> Graph<'a> {
             arguments,
             guesses,
             escape: file.escape,
+            labs: file.labs,
             platform,
             builder,
             contexts,
