@@ -17,6 +17,7 @@ pub mod expand;
 pub mod flags;
 pub mod graph;
 pub mod instruction;
+pub mod json;
 pub mod lines;
 pub mod mount;
 pub mod pattern;

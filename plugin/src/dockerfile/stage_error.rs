@@ -95,6 +95,9 @@ pub enum StageError {
     /// No port.
     #[error("`{0}` is no port")]
     Port(String),
+    /// `SOURCE_DATE_EPOCH` that is neither a time nor something that has one.
+    #[error("`SOURCE_DATE_EPOCH` can't be `{0}`")]
+    Epoch(String),
     /// Larger than we evaluate.
     #[error("the Dockerfile is too large to evaluate: {0}")]
     TooMuch(&'static str),
@@ -133,6 +136,7 @@ impl Explain for StageError {
             StageError::Port(_) => "IF0721",
             StageError::TooMuch(_) => "IF0722",
             StageError::EmptyVolume => "IF0724",
+            StageError::Epoch(_) => "IF0726",
             StageError::Device => "IF0726",
             StageError::Frontend { .. } => "IF0723",
         }
@@ -182,6 +186,7 @@ impl Explain for StageError {
             StageError::Checksum => "write `ADD --checksum=sha256:… https://… /destination`".to_owned(),
             StageError::EmptyVolume => "write `VOLUME /data`".to_owned(),
             StageError::Device => "begin the file with `# syntax=docker/dockerfile:1-labs`".to_owned(),
+            StageError::Epoch(_) => "write `ARG SOURCE_DATE_EPOCH=0`, in seconds since 1970".to_owned(),
             StageError::Port(_) => "write `EXPOSE 8080` or `EXPOSE 53/udp`".to_owned(),
         })
     }

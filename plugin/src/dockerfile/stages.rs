@@ -18,6 +18,7 @@ use std::rc::Rc;
 use super::arguments::{Arguments, Failure, Scope};
 use super::contexts::Contexts;
 use super::error::Problem;
+use super::expand::Variables;
 use super::instruction::{Instruction, Kind};
 use super::platform::Platform;
 use super::stage_error::StageError;
@@ -220,6 +221,9 @@ impl<'a> Graph<'a> {
         for problem in problems {
             graph.failure(problem.error, problem.span, None);
         }
+        if let Some((value, span)) = epoch(file, &graph, first) {
+            graph.problem(StageError::Epoch(value), span);
+        }
         for instruction in &file.instructions[first..] {
             match &instruction.kind {
                 Kind::From { base, name, platform } => graph.header(base, name.as_ref(), platform.as_ref()),
@@ -342,5 +346,53 @@ impl<'a> Graph<'a> {
             self.problem(StageError::Target { name: name.to_owned(), nearest }, span);
         }
         found
+    }
+}
+
+/// `SOURCE_DATE_EPOCH` where BuildKit refuses it, and where it stands (`dockerfile2llb/epoch.go`).
+///
+/// It is a time in seconds, `context`, a named build context, or a stage that is `scratch` with one
+/// remote ADD, whose time then counts.
+fn epoch(file: &File, graph: &Graph<'_>, first: usize) -> Option<(String, Range<usize>)> {
+    const NAME: &str = "SOURCE_DATE_EPOCH";
+    let given = graph.options.build_args.get(NAME).map(String::as_str);
+    let value = given.or_else(|| graph.arguments.value(NAME)).filter(|value| !value.is_empty())?;
+    if value.parse::<i64>().is_ok() || value == "context" {
+        return None;
+    }
+    let place = file.instructions[..first].iter().rev().find_map(|instruction| match &instruction.kind {
+        Kind::Arg(arguments) => arguments.iter().rfind(|argument| argument.name == NAME),
+        _ => None,
+    });
+    let bad = Some((value.to_owned(), place.map_or(0..0, |argument| argument.span.clone())));
+    if graph.contexts.enabled {
+        match ImageReference::parse(value) {
+            Err(_) => return bad,
+            Ok(name) if graph.contexts.of_image(&name, graph.builder).is_some() => return None,
+            Ok(_) => {}
+        }
+    }
+    let is_stage = |instruction: &Instruction| match &instruction.kind {
+        Kind::From { name: Some(name), .. } => lower(&name.text) == lower(value),
+        _ => false,
+    };
+    let Some(stage) = file.instructions.iter().position(is_stage) else { return bad };
+    let Kind::From { base, .. } = &file.instructions[stage].kind else { return bad };
+    if graph.arguments.expand(&base.text).map_or(true, |base| base.text != SCRATCH) {
+        return bad;
+    }
+    let mut sources = 0;
+    for instruction in &file.instructions[stage + 1..] {
+        match &instruction.kind {
+            Kind::From { .. } => break,
+            Kind::Arg(_) => {}
+            Kind::Copy(copy) if instruction.keyword == "ADD" && copy.sources.len() == 1 => sources += 1,
+            _ => return bad,
+        }
+    }
+    if sources == 1 {
+        None
+    } else {
+        bad
     }
 }

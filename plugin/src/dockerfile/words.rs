@@ -10,6 +10,7 @@
 use std::ops::Range;
 
 use super::error::LineError;
+use super::json;
 
 /// A word and where it stands in its logical line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,18 +115,13 @@ impl Node {
 
     /// Reads a JSON list; `false` where the arguments are none.
     fn read_json(&mut self, line: &str, rest: Range<usize>) -> Result<bool, (LineError, Range<usize>)> {
-        let text = &line[rest.clone()];
-        if !text.trim_start().starts_with('[') {
-            return Ok(false);
-        }
-        let Ok(elements) = serde_json::from_str::<Vec<serde_json::Value>>(text.trim_start()) else {
-            return Ok(false);
-        };
-        for element in elements {
-            let serde_json::Value::String(text) = element else {
-                return Err((LineError::JsonElement, rest));
-            };
-            self.arguments.push(Word { text, span: rest.clone() });
+        match json::list(line[rest.clone()].trim_start()) {
+            None => return Ok(false),
+            Some(json::List::Mixed) => return Err((LineError::JsonElement, rest)),
+            Some(json::List::Strings(strings)) => {
+                let words = strings.into_iter().map(|text| Word { text, span: rest.clone() });
+                self.arguments.extend(words);
+            }
         }
         self.json = true;
         Ok(true)
