@@ -378,6 +378,9 @@ impl Answer<'_> {
         }
         for (index, state) in graph.states.iter().enumerate().filter(|(index, _)| reached[*index]) {
             let Some(image) = &state.image else { continue };
+            if state.never_asked && !used[index] {
+                continue;
+            }
             let role = state.implicit.unwrap_or(if index == root { Role::Final } else { Role::Stage });
             let mut roles = BTreeSet::from([role]);
             if image.by_context {

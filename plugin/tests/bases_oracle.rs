@@ -74,7 +74,7 @@ fn differs(question: &Value, theirs: &Value) -> bool {
     let ours = ours(question);
     let is_error = ours.get("error").is_some();
     match theirs.get("error") {
-        Some(_) => !is_error && !asks_the_base(question["dockerfile"].as_str().unwrap_or_default()),
+        Some(_) => !is_error && !asks_the_base(&question.to_string()),
         // The oracle converts, and asks no frontend whether it exists.
         None if ours["error"].as_str().is_some_and(|error| error.contains("IF0723")) => false,
         None => ours != *theirs,

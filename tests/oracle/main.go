@@ -158,6 +158,7 @@ func convert(q question, p ocispecs.Platform, rec *recorder, used map[string]str
 		if src := op.GetSource(); src != nil {
 			if ref, ok := strings.CutPrefix(src.Identifier, "docker-image://"); ok {
 				used[ref] = struct{}{}
+				rec.pulled(ref, p)
 			}
 		}
 	}
@@ -204,6 +205,16 @@ func (r *recorder) ResolveImageConfig(ctx context.Context, ref string, opt sourc
 	}
 	dt, err := json.Marshal(config)
 	return ref, "", dt, err
+}
+
+// pulled adds an image that the build uses although the frontend did not ask for it.
+func (r *recorder) pulled(ref string, p ocispecs.Platform) {
+	for asked := range r.asked {
+		if name, _, _ := strings.Cut(asked, " "); name == ref {
+			return
+		}
+	}
+	r.asked[ref+" "+platforms.FormatAll(p)] = struct{}{}
 }
 
 type fakeClient struct {

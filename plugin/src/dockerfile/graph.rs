@@ -131,11 +131,22 @@ impl Graph<'_> {
     pub fn resolve(&mut self, target: usize) -> Vec<bool> {
         let mut read = 0;
         for round in 0.. {
+            let reached = self.reachable(target);
             while read < self.states.len() {
                 self.read_reference(read);
+                let state = &mut self.states[read];
+                if state.implicit.is_some() && !reached[read] {
+                    // BuildKit marks it as done, and does not ask for it if a trigger needs it after
+                    // all: neither contexts nor its own triggers count, the build just pulls it.
+                    state.never_asked = true;
+                    state.asked = true;
+                    state.triggers_taken = true;
+                    if let Some(image) = &mut state.image {
+                        image.platform = self.platform.to_string();
+                    }
+                }
                 read += 1;
             }
-            let reached = self.reachable(target);
             let mut brought_in = false;
             for state in (0..self.states.len()).filter(|state| reached[*state]) {
                 let triggers = self.take_triggers(state);

@@ -93,6 +93,8 @@ pub struct State {
     pub dispatched: bool,
     /// Its image was looked up.
     pub asked: bool,
+    /// Its image is pulled if it is used, but BuildKit does not ask whether it exists.
+    pub never_asked: bool,
     /// Its triggers were found.
     pub triggers_taken: bool,
 }
@@ -117,6 +119,7 @@ impl State {
             is_scratch: false,
             dispatched: false,
             asked: false,
+            never_asked: false,
             triggers_taken: false,
         }
     }

@@ -52,7 +52,7 @@ impl Random {
 
 /// A Dockerfile and what the build says beside it.
 pub fn question(random: &mut Random, seeds: &[String]) -> Value {
-    random.tame = !random.one_in(4);
+    random.tame = !random.one_in(8);
     let mut text = if random.one_in(5) && !seeds.is_empty() {
         seeds[random.below(seeds.len())].clone()
     } else {
@@ -116,7 +116,17 @@ fn file(random: &mut Random) -> String {
     if random.one_in(20) {
         text.push('\u{feff}');
     }
-    if random.one_in(6) {
+    if random.tame {
+        let directives = [
+            "# escape=\\\n",
+            "# syntax=docker/dockerfile:1\n",
+            "# check=skip=all\n",
+            "# c\n# escape=x\n",
+            "\n",
+            "#!/bin/sh\n",
+        ];
+        text.push_str(if random.one_in(4) { random.pick(&directives) } else { "" });
+    } else if random.one_in(6) {
         for _ in 0..=random.below(2) {
             text.push_str(random.pick(&[
                 "# escape=`\n",
@@ -173,16 +183,10 @@ fn push(random: &mut Random, text: &mut String, line: &str) {
             line.match_indices(' ').map(|(at, _)| at).filter(|at| !line[..*at].contains("<<")).collect();
         if !spots.is_empty() {
             let at = spots[random.below(spots.len())];
-            let end = random.pick(&[
-                "\\\n",
-                "\\ \n",
-                "\\\n# c\n",
-                "\\\n\n",
-                "\\\n  # c \\\n",
-                "`\n",
-                "\\\\\n",
-                "\\\r\n",
-            ]);
+            let end = random.pick_good(
+                &["\\\n", "\\ \n", "\\\n# c\n", "\\\n\n", "\\\n  # c \\\n", "\\\r\n", "`\n", "\\\\\n"],
+                6,
+            );
             line.insert_str(at + random.below(2), end);
         }
     }
@@ -256,7 +260,20 @@ fn arg(random: &mut Random) -> String {
 }
 
 fn image(random: &mut Random) -> String {
-    match random.below(8) {
+    if random.tame && random.one_in(3) {
+        let name = random.pick(NAMES);
+        let forms = [
+            format!("alpine:3${{{name}:+-x}}"),
+            format!("${{{name}:-alpine}}"),
+            format!("busybox:1-${{{name}:-{}}}", word(random, 1)),
+            format!("${{{name}:+x/}}alpine:3"),
+            format!("a${{{name}//*/x}}"),
+            format!("alpine:v${name}"),
+            format!("${{{name}#{}}}", pattern(random, 1)),
+        ];
+        return forms[random.below(forms.len())].clone();
+    }
+    match random.below(if random.tame { 5 } else { 8 }) {
         0 | 1 => random.pick(&IMAGES[..4]).to_owned(),
         2 => random.pick_good(IMAGES, 12).to_owned(),
         3 | 4 => random.pick_good(STAGES, 8).to_owned(),
@@ -269,7 +286,7 @@ fn image(random: &mut Random) -> String {
 fn from(random: &mut Random) -> String {
     let mut line = String::from("FROM ");
     if random.one_in(6) {
-        let platform = match random.below(3) {
+        let platform = match random.below(if random.tame { 2 } else { 3 }) {
             0 => random.pick_good(PLATFORMS, 6).to_owned(),
             1 => random
                 .pick(&["$BUILDPLATFORM", "$TARGETPLATFORM", "linux/$TARGETARCH", "\"linux/arm64\"", "$A"])
@@ -307,59 +324,68 @@ fn source(random: &mut Random) -> String {
 fn instruction(random: &mut Random) -> String {
     match random.below(16) {
         0..=3 => {
-            let flags = random.pick(&[
-                "",
-                "",
-                "--link ",
-                "--chmod=755 ",
-                "--chown=1:1 ",
-                "--chmod=8 ",
-                "--parents ",
-                "--exclude=x --exclude=y ",
-                "--zzz ",
-            ]);
+            let flags = random.pick_good(
+                &[
+                    "",
+                    "--link ",
+                    "--chmod=755 ",
+                    "--chown=1:1 ",
+                    "--parents ",
+                    "--exclude=x --exclude=y ",
+                    "--chmod=8 ",
+                    "--zzz ",
+                ],
+                6,
+            );
             let from = source(random);
             let from = if random.one_in(10) { format!("\"{from}\"") } else { from };
-            let rest = random.pick(&[
-                "/ /",
-                "a b c/",
-                "[\"a\", \"b\"]",
-                "a",
-                "[\"a\", 1]",
-                "$A /",
-                "<<E /\nx $A\nE",
-                "a ${A:=1}",
-            ]);
+            let rest = random.pick_good(
+                &[
+                    "/ /",
+                    "a b c/",
+                    "[\"a\", \"b\"]",
+                    "$A /",
+                    "<<E /\nx $A\nE",
+                    "a",
+                    "[\"a\", 1]",
+                    "a ${A:=1}",
+                ],
+                5,
+            );
             format!("COPY {flags}--from={from} {rest}")
         }
         4..=6 => {
             let mut line = String::from("RUN ");
             for _ in 0..=random.below(2) {
-                let kind = random.pick(&[
-                    "",
-                    "type=bind,",
-                    "type=cache,",
-                    "type=tmpfs,",
-                    "type=secret,id=x,",
-                    "type=ssh,",
-                    "type=zzz,",
-                    "TYPE=bind,",
-                ]);
+                let kind = random.pick_good(
+                    &[
+                        "",
+                        "type=bind,",
+                        "type=cache,",
+                        "type=tmpfs,",
+                        "type=ssh,",
+                        "TYPE=bind,",
+                        "type=secret,id=x,",
+                        "type=zzz,",
+                    ],
+                    6,
+                );
                 let from = if random.one_in(4) { String::new() } else { format!("from={},", source(random)) };
-                let more = random.pick(&[
-                    "",
-                    "",
-                    "",
-                    ",ro",
-                    ",rw=false",
-                    ",sharing=locked",
-                    ",uid=1",
-                    ",size=1g",
-                    ",required",
-                    ",zzz=1",
-                    ",\"source=a,b\"",
-                    ",x",
-                ]);
+                let more = random.pick_good(
+                    &[
+                        "",
+                        ",ro",
+                        ",rw=false",
+                        ",\"source=a,b\"",
+                        ",sharing=locked",
+                        ",uid=1",
+                        ",size=1g",
+                        ",required",
+                        ",zzz=1",
+                        ",x",
+                    ],
+                    4,
+                );
                 line.push_str(&format!("--mount={kind}{from}target=/x{more} "));
             }
             line + random.pick(&["true", "[\"true\"]", "<<E\ntrue\nE", "a <<-E b\n\tx\n\tE"])
@@ -430,6 +456,18 @@ fn instruction(random: &mut Random) -> String {
     }
 }
 
+const TAME_HEREDOCS: &[(&str, &str)] = &[
+    ("<<E", "FROM zzz\nE"),
+    ("<<-E", "\tx\n\tE"),
+    ("<<'E' <<F", "$A ${B\nE\nF"),
+    ("3<<\"E\"", "# c \\\nE"),
+    ("<< E", "COPY --from=zzz / /\n e\nE"),
+    ("<<E'x y'", "a\nEx y"),
+    ("<<$E", "a\n$E"),
+    ("<<<E", "RUN a"),
+    ("\"<<E\"", "RUN b"),
+];
+
 fn heredoc(random: &mut Random) -> String {
     let keyword = random.pick(&["RUN cat", "COPY", "ADD", "ONBUILD RUN"]);
     let mark = random.pick(&[
@@ -463,6 +501,10 @@ fn heredoc(random: &mut Random) -> String {
         "'E'",
         "x y\nE",
     ]);
+    if random.tame && !random.one_in(10) {
+        let (mark, body) = TAME_HEREDOCS[random.below(TAME_HEREDOCS.len())];
+        return format!("{keyword} {mark} /f\n{body}");
+    }
     format!("{keyword} {mark} /f\n{body}")
 }
 
@@ -512,7 +554,7 @@ fn options(random: &mut Random) -> Value {
             options["buildArgs"][random.pick(NAMES)] = json!(value);
         }
     }
-    if random.one_in(8) {
+    if random.wrong(8) || random.one_in(40) {
         options["target"] = json!(random.pick_good(STAGES, 8));
     }
     if random.one_in(6) {
