@@ -5,8 +5,10 @@
 //! global, so one request gives the same bytes in a test, a pod and a browser.
 
 pub mod abi;
+pub mod bases;
 pub mod check;
 pub mod diagnostic;
+pub mod dockerfile;
 pub mod duration;
 pub mod entry;
 pub mod factory;

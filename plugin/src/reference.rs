@@ -14,6 +14,12 @@
 
 use std::fmt;
 
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::abi::{Answer, Request};
+use crate::diagnostic::Diagnostic;
+
 /// Where a name without a domain is.
 const DEFAULT_DOMAIN: &str = "docker.io";
 /// The longest path, in bytes; the domain does not count.
@@ -58,6 +64,20 @@ pub enum ReferenceError {
 }
 
 impl ReferenceError {
+    /// The diagnostic's code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            ReferenceError::Empty => "IF0801",
+            ReferenceError::InvalidFormat => "IF0802",
+            ReferenceError::UppercaseRepository(_) => "IF0803",
+            ReferenceError::HexadecimalName => "IF0804",
+            ReferenceError::NameTooLong => "IF0805",
+            ReferenceError::DigestAlgorithm => "IF0806",
+            ReferenceError::DigestLength => "IF0807",
+            ReferenceError::DigestFormat => "IF0808",
+        }
+    }
+
     /// Something to type instead.
     pub fn hint(&self, text: &str) -> String {
         let lower = text.to_lowercase();
@@ -283,9 +303,104 @@ fn check_digest(text: &str) -> Result<(), ReferenceError> {
     Ok(())
 }
 
+/// The arguments of the verb `reference`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct References {
+    /// The texts to read.
+    references: Vec<String>,
+}
+
+/// The verb `reference`: the parts of each reference, or why it is none.
+///
+/// The output has one object for each, in order: `normalized`, `registry`, `repository`, `tag`,
+/// `digest` and `familiar`, or `error`. The exit code is 1 where any is an error.
+pub fn reference(_: &Request, references: &References) -> Answer {
+    let mut answer = Answer::default();
+    let output = references.references.iter().map(|text| match ImageReference::parse(text) {
+        Ok(found) => json!({
+            "normalized": found.normalized(),
+            "registry": found.registry(),
+            "repository": found.repository(),
+            "tag": found.tag(),
+            "digest": found.digest(),
+            "familiar": found.familiar(),
+        }),
+        Err(error) => {
+            let (code, hint) = (error.code(), error.hint(text));
+            let message = format!("`{text}`: {error}");
+            answer.exit = 1;
+            answer.diagnostics.push(Diagnostic::error(code, message.as_str()).hint(hint.as_str()));
+            json!({"error": {"reference": text, "code": code, "message": message, "hint": hint}})
+        }
+    });
+    let output = output.collect::<Vec<_>>();
+    Answer { output: Some(output.into()), ..answer }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Every case of `tests/references/cases.json`; the verdicts are the reference library's.
+    #[test]
+    fn agrees_with_the_reference_library() {
+        #[derive(Deserialize)]
+        struct Case {
+            reference: String,
+            normalized: Option<String>,
+            registry: Option<String>,
+            repository: Option<String>,
+        }
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../../tests/references/cases.json")).expect("our own file");
+        assert!(cases.len() >= 73);
+        for case in cases {
+            let found = ImageReference::parse(&case.reference).ok().map(|found| {
+                (found.normalized(), Some(found.registry().to_owned()), Some(found.repository().to_owned()))
+            });
+            let expected = case.normalized.map(|normalized| (normalized, case.registry, case.repository));
+            assert_eq!(found, expected, "{}", case.reference);
+        }
+    }
+
+    #[test]
+    fn the_verb_answers_each_text() {
+        let references = References { references: vec!["node:22".to_owned(), "Node".to_owned()] };
+        let request = Request {
+            abi: 1,
+            verb: "reference".to_owned(),
+            args: serde_json::Value::Null,
+            now: String::new(),
+            tree: Default::default(),
+            fetched: Default::default(),
+        };
+        let answer = reference(&request, &references);
+        let output = answer.output.expect("a list");
+        assert_eq!(answer.exit, 1);
+        assert_eq!(output[0]["normalized"], "docker.io/library/node:22");
+        assert_eq!(output[0]["digest"], serde_json::Value::Null);
+        assert_eq!(output[1]["error"]["hint"], "write `node`");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn printing_and_parsing_gives_it_back(text in "[a-zA-Z0-9._:/@\\[\\]-]{0,40}") {
+            if let Ok(found) = ImageReference::parse(&text) {
+                let again = ImageReference::parse(&found.normalized()).expect("printed by us");
+                proptest::prop_assert_eq!(again.normalized(), found.normalized());
+                // An empty registry is not printed, so only a real one survives the familiar form.
+                if !found.registry().is_empty() {
+                    proptest::prop_assert_eq!(ImageReference::parse(&found.familiar()), Ok(found));
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_answered(text in "\\PC{0,80}") {
+            let _ = ImageReference::parse(&text);
+        }
+    }
 
     fn check(text: &str, normalized: &str) {
         assert_eq!(

@@ -30,6 +30,7 @@ mod case;
 mod expected;
 mod folder;
 pub mod oracle;
+pub mod properties;
 mod sources;
 pub mod synthetic;
 

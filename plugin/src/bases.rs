@@ -1,0 +1,162 @@
+//! `bases`: which images Dockerfiles need, without a factory.
+//!
+//! ```text
+//! {"files":[{"file":"Dockerfile","text":"…"}],"buildArgs":{},"target":null,"platforms":["linux/amd64"],
+//!  "buildContexts":{},"onbuild":{"docker.io/library/node:22":["RUN …"]}}
+//! [{"file":"Dockerfile","images":[{"reference":"docker.io/library/node:22","platform":"linux/amd64",
+//!   "roles":["final"],"used":true,"where":[{"line":1,"column":6}],"arguments":[]}],
+//!   "unresolved":[{"argument":"TAG","used":true,"text":"$TAG","line":1,"column":6}],"diagnostics":[…]}]
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{json, Value};
+
+use crate::abi::{Answer, Request};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::dockerfile::{self, Bases, Options, Role};
+
+/// The arguments of `bases`; those of the build are the same for all files.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Args {
+    /// The Dockerfiles.
+    pub files: Vec<Dockerfile>,
+    /// `--build-arg`.
+    pub build_args: BTreeMap<String, String>,
+    /// `--target`.
+    pub target: Option<String>,
+    /// `--platform`; nothing is `linux/amd64`.
+    pub platforms: Vec<String>,
+    /// What is built on; nothing is `linux/amd64`.
+    pub build_platform: Option<String>,
+    /// `--build-context`.
+    pub build_contexts: BTreeMap<String, String>,
+    /// Triggers in the configuration of images, by reference.
+    pub onbuild: BTreeMap<String, Vec<String>>,
+    /// `false` answers as BuildKit's conversion does without a client: build stages are not looked
+    /// up as named contexts, so that any name will do for them.
+    pub named_contexts: Option<bool>,
+}
+
+/// One Dockerfile.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dockerfile {
+    /// Its name in the answer and in diagnostics.
+    pub file: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// Answers for each file in turn; exit 1 where BuildKit would refuse one, or where an image that a
+/// build uses can't be told.
+pub fn bases(_request: &Request, args: &Args) -> Answer {
+    let defaults = Options::default();
+    let options = Options {
+        build_args: args.build_args.clone(),
+        target: args.target.clone(),
+        platforms: if args.platforms.is_empty() { defaults.platforms } else { args.platforms.clone() },
+        build_platform: args.build_platform.clone().unwrap_or(defaults.build_platform),
+        contexts: args.build_contexts.clone(),
+        onbuild: args.onbuild.clone(),
+        named_contexts: args.named_contexts.unwrap_or(defaults.named_contexts),
+    };
+    let mut exit = 0;
+    let mut output = Vec::new();
+    for Dockerfile { file, text } in &args.files {
+        let bases = dockerfile::bases(file, text, &options);
+        let is_told = bases.unresolved.iter().all(|unresolved| !unresolved.used);
+        if bases.diagnostics.has_errors() || !is_told {
+            exit = 1;
+        }
+        output.push(show(file, &bases));
+    }
+    Answer { output: Some(Value::Array(output)), exit, ..Answer::default() }
+}
+
+fn show(file: &str, bases: &Bases) -> Value {
+    let images: Vec<Value> = bases
+        .images
+        .iter()
+        .map(|image| {
+            let places = image.places.iter().map(|(line, column)| json!({"line": line, "column": column}));
+            json!({
+                "reference": image.reference.normalized(),
+                "platform": image.platform,
+                "roles": image.roles.iter().map(|role| Role::name(*role)).collect::<Vec<_>>(),
+                "used": image.used,
+                "where": places.collect::<Vec<_>>(),
+                "arguments": image.arguments,
+            })
+        })
+        .collect();
+    let unresolved: Vec<Value> = bases
+        .unresolved
+        .iter()
+        .map(|unresolved| {
+            json!({
+                "argument": unresolved.argument,
+                "used": unresolved.used,
+                "text": unresolved.word,
+                "line": unresolved.location.line,
+                "column": unresolved.location.column,
+            })
+        })
+        .collect();
+    // An image that nothing uses can wait for its argument.
+    let missing = bases.unresolved.iter().map(|unresolved| Diagnostic {
+        severity: if unresolved.used { Severity::Error } else { Severity::Warning },
+        ..unresolved.diagnostic()
+    });
+    let mut diagnostics = bases.diagnostics.clone();
+    diagnostics.extend(missing);
+    diagnostics.sort();
+    json!({"file": file, "images": images, "unresolved": unresolved, "diagnostics": diagnostics})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(args: Value) -> (Value, u64) {
+        let request = json!({"abi": crate::abi::ABI_VERSION, "verb": "bases", "args": args});
+        let answer = crate::abi::answer(request.to_string().as_bytes());
+        let answer: Value = serde_json::from_slice(&answer).expect("an answer is JSON");
+        (answer["output"].clone(), answer["exit"].as_u64().unwrap_or_default())
+    }
+
+    #[test]
+    fn tells_images_of_each_file() {
+        let text = "ARG TAG=3\nFROM alpine:$TAG AS a\nFROM scratch\nCOPY --from=a / /\n";
+        let (output, exit) =
+            ask(json!({"files": [{"file": "a", "text": text}, {"file": "b", "text": "FROM b"}]}));
+        assert_eq!(exit, 0);
+        assert_eq!(
+            output[0]["images"],
+            json!([{
+                "reference": "docker.io/library/alpine:3",
+                "platform": "linux/amd64",
+                "roles": ["stage"],
+                "used": true,
+                "where": [{"line": 2, "column": 6}],
+                "arguments": ["TAG"],
+            }])
+        );
+        assert_eq!(output[1]["images"][0]["roles"], json!(["final"]));
+    }
+
+    #[test]
+    fn a_missing_argument_of_a_used_image_is_an_error() {
+        let unused = "ARG TAG\nFROM alpine:$TAG AS a\nFROM scratch\n";
+        let (output, exit) = ask(json!({"files": [{"file": "Dockerfile", "text": unused}]}));
+        assert_eq!((exit, &output[0]["unresolved"][0]["used"]), (0, &json!(false)));
+        let used = format!("{unused}COPY --from=a / /\n");
+        let (output, exit) = ask(json!({"files": [{"file": "Dockerfile", "text": used}]}));
+        let expected =
+            json!({"argument": "TAG", "used": true, "text": "alpine:$TAG", "line": 2, "column": 6});
+        assert_eq!((exit, &output[0]["unresolved"]), (1, &json!([expected])));
+        assert_eq!(output[0]["diagnostics"][0]["code"], "IF0701");
+    }
+}

@@ -1,0 +1,223 @@
+//! Global build arguments: what FROM lines can see.
+//!
+//! ```text
+//! ARG NODE=22                    given by the build, or 22
+//! ARG IMAGE=node:${NODE}         sees those before it
+//! ARG REGISTRY                   no value unless the build gives one
+//! FROM --platform=$BUILDPLATFORM ${REGISTRY:-docker.io}/${IMAGE}
+//! ```
+//!
+//! Only ARG before the first FROM counts; what the build gives replaces the default as it is; the
+//! platform's names are set without an ARG (BuildKit's `convert.go` and `platform.go`,
+//! dockerfile/1.26).
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::Problem;
+use super::expand::{ExpandError, Lexer, Variables};
+use super::instruction::{Argument, Instruction, Kind};
+use super::platform::Platform;
+use super::words::Word;
+use super::Options;
+
+/// How many global arguments a file may have.
+const MAX_ARGUMENTS: usize = 10_000;
+/// How many names are kept of those that shaped a value.
+const MAX_NAMES: usize = 64;
+/// How many bytes all expansions of one evaluation may produce.
+const MAX_WORK: usize = 16 * 1024 * 1024;
+
+/// A value and what it depends on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Value {
+    /// The text.
+    pub text: String,
+    /// The arguments that shaped it, or could have.
+    pub names: BTreeSet<String>,
+    /// Those of them that are declared and have no value.
+    pub missing: BTreeSet<String>,
+}
+
+/// Why a value can't be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The reason.
+    pub error: ExpandError,
+    /// The arguments that are declared, have no value, and were looked up.
+    pub missing: BTreeSet<String>,
+}
+
+/// The global arguments.
+pub struct Arguments {
+    values: BTreeMap<String, Value>,
+    /// Declared, without default, and not given.
+    missing: BTreeSet<String>,
+    escape: char,
+    work: Cell<usize>,
+}
+
+impl Variables for Arguments {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(|value| value.text.as_str())
+    }
+}
+
+/// What an evaluation of the global arguments depends on.
+pub struct Scope<'a> {
+    /// Those instructions of the file that are ARG and stand before the first FROM.
+    pub instructions: &'a [Instruction],
+    /// Backslash or backtick.
+    pub escape: char,
+    /// What the build gives.
+    pub options: &'a Options,
+    /// What is built for.
+    pub target: &'a Platform,
+    /// What is built on.
+    pub builder: &'a Platform,
+    /// `TARGETSTAGE`.
+    pub stage: &'a str,
+}
+
+impl Scope<'_> {
+    /// Evaluates them; `guess` stands for those that have no value.
+    pub fn evaluate(&self, guess: Option<&str>) -> (Arguments, Vec<Problem<Failure>>) {
+        let mut arguments = Arguments {
+            values: BTreeMap::new(),
+            missing: BTreeSet::new(),
+            escape: self.escape,
+            work: Cell::new(0),
+        };
+        let mut problems = Vec::new();
+        for (name, text) in self.automatic() {
+            let text = self.options.build_args.get(name).cloned().unwrap_or(text);
+            let names = BTreeSet::from([name.to_owned()]);
+            arguments.values.insert(name.to_owned(), Value { text, names, ..Value::default() });
+        }
+        let global = self.instructions.iter().filter_map(|instruction| match &instruction.kind {
+            Kind::Arg(arguments) => Some(arguments),
+            _ => None,
+        });
+        for (index, argument) in global.flatten().enumerate() {
+            let problem = |failure| Problem { error: failure, span: argument.span.clone() };
+            if index >= MAX_ARGUMENTS {
+                let error = ExpandError::TooLarge;
+                problems.push(problem(Failure { error, missing: BTreeSet::new() }));
+                break;
+            }
+            if let Err(failure) = arguments.declare(argument, self.options, guess) {
+                problems.push(problem(failure));
+            }
+        }
+        (arguments, problems)
+    }
+
+    fn automatic(&self) -> [(&'static str, String); 11] {
+        let (builder, target) = (self.builder, self.target);
+        [
+            ("BUILDPLATFORM", builder.short()),
+            ("BUILDOS", builder.os.clone()),
+            ("BUILDOSVERSION", builder.os_version.clone()),
+            ("BUILDARCH", builder.architecture.clone()),
+            ("BUILDVARIANT", builder.variant.clone()),
+            ("TARGETPLATFORM", target.to_string()),
+            ("TARGETOS", target.os.clone()),
+            ("TARGETOSVERSION", target.os_version.clone()),
+            ("TARGETARCH", target.architecture.clone()),
+            ("TARGETVARIANT", target.variant.clone()),
+            ("TARGETSTAGE", if self.stage.is_empty() { "default" } else { self.stage }.to_owned()),
+        ]
+    }
+}
+
+impl Arguments {
+    fn declare(
+        &mut self,
+        argument: &Argument,
+        options: &Options,
+        guess: Option<&str>,
+    ) -> Result<(), Failure> {
+        let name = argument.name.clone();
+        let own = BTreeSet::from([name.clone()]);
+        let value = match (options.build_args.get(&name), &argument.default) {
+            (Some(given), _) => Value { text: given.clone(), names: own, ..Value::default() },
+            (None, Some(default)) => {
+                let mut value = match self.expand(default) {
+                    Ok(value) => value,
+                    Err(failure) => {
+                        // What is built on it is then missing too, and told once.
+                        let missing = failure.missing.clone();
+                        self.values.insert(name, Value { text: String::new(), names: own, missing });
+                        return Err(failure);
+                    }
+                };
+                value.names.insert(name.clone());
+                value
+            }
+            (None, None) if self.values.contains_key(&name) => return Ok(()),
+            (None, None) => match guess {
+                Some(guess) => Value { text: guess.to_owned(), names: own, ..Value::default() },
+                None => {
+                    self.missing.insert(name);
+                    return Ok(());
+                }
+            },
+        };
+        self.missing.remove(&name);
+        self.values.insert(name, value);
+        Ok(())
+    }
+
+    /// Replaces the names in a word.
+    pub fn expand(&self, word: &str) -> Result<Value, Failure> {
+        let (text, expanded, error) = match Lexer::new(self.escape).expand(word, self) {
+            Ok(expanded) => (expanded.text.clone(), expanded, None),
+            Err((error, seen)) => (String::new(), *seen, Some(error)),
+        };
+        let mut value = Value { text, ..Value::default() };
+        for name in &expanded.set {
+            let part = &self.values[name];
+            value.names.extend(part.names.iter().take(MAX_NAMES - value.names.len().min(MAX_NAMES)).cloned());
+            value.missing.extend(part.missing.iter().take(MAX_NAMES).cloned());
+        }
+        for name in expanded.unset.intersection(&self.missing).take(MAX_NAMES) {
+            value.names.insert(name.clone());
+            value.missing.insert(name.clone());
+        }
+        self.work.set(self.work.get() + value.text.len());
+        match error {
+            Some(error) => Err(Failure { error, missing: value.missing }),
+            None if self.work.get() > MAX_WORK => {
+                Err(Failure { error: ExpandError::TooLarge, missing: BTreeSet::new() })
+            }
+            None => Ok(value),
+        }
+    }
+
+    /// Whether a word expands to something that is right.
+    pub fn would_do(&self, word: &Word, is_right: impl Fn(&str) -> bool) -> bool {
+        self.expand(&word.text).is_ok_and(|value| is_right(&value.text))
+    }
+
+    /// Whether any argument is declared and has no value.
+    pub fn has_missing(&self) -> bool {
+        !self.missing.is_empty()
+    }
+}
+
+/// What can stand for a value that nobody gave, to see whether any value would do: a name or tag, a
+/// platform, a digest with and without its algorithm.
+const GUESSES: &[&str] = &[
+    "x",
+    "linux/amd64",
+    "amd64",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "sha256:0000000000000000000000000000000000000000000000000000000000000000",
+];
+
+impl Scope<'_> {
+    /// The arguments as they would be if those without a value had one, in several ways.
+    pub fn guesses(&self) -> Vec<Arguments> {
+        GUESSES.iter().map(|guess| self.evaluate(Some(guess)).0).collect()
+    }
+}

@@ -1,0 +1,264 @@
+//! The instructions of the stages that the target needs, in the order of the file: their variables,
+//! and which sources they really take files from.
+//!
+//! A base image's environment is not known here, so a value that depends on a name which the file
+//! does not set is no error, whatever BuildKit would say once it has the image
+//! (`dockerfile2llb/convert.go`, `convert_copy.go` and `convert_runmount.go`, dockerfile/1.26).
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::expand::{ExpandError, Lexer, Variables};
+use super::instruction::{Copy, Instruction, Kind};
+use super::mount::{self, Mount};
+use super::stage_error::StageError;
+use super::stages::{Command, Graph};
+use super::values;
+use super::words::Word;
+
+/// How many variables may be copied from stage to stage in all; beyond, nothing is known.
+const MAX_COPIED: usize = 1_000_000;
+
+/// The variables of a stage.
+#[derive(Clone, Default)]
+struct Environment {
+    /// `None` is a value that can't be known.
+    values: Rc<BTreeMap<String, Option<String>>>,
+    /// Other names may have values: those of the base image.
+    open: bool,
+}
+
+impl Variables for Environment {
+    fn value(&self, name: &str) -> Option<&str> {
+        self.values.get(name).and_then(Option::as_deref)
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        self.values.get(name).map_or(!self.open, Option::is_some)
+    }
+}
+
+struct Dispatcher<'g, 'a> {
+    graph: &'g mut Graph<'a>,
+    environment: Environment,
+    copied: usize,
+}
+
+/// Runs through the stages; tells for each state which states it really takes files from.
+pub fn dispatch(graph: &mut Graph<'_>, reached: &[bool]) -> Vec<Vec<usize>> {
+    let mut uses = vec![Vec::new(); graph.states.len()];
+    let mut environments: BTreeMap<usize, Environment> = BTreeMap::new();
+    let mut dispatcher = Dispatcher { graph, environment: Environment::default(), copied: 0 };
+    for state in 0..reached.len() {
+        if !reached[state] || dispatcher.graph.states[state].dispatched {
+            continue;
+        }
+        dispatcher.graph.states[state].dispatched = true;
+        let base = dispatcher.graph.states[state].base;
+        dispatcher.environment =
+            base.and_then(|base| environments.get(&base).cloned()).unwrap_or_else(|| Environment {
+                open: base.is_some() || !dispatcher.graph.states[state].is_scratch,
+                ..Default::default()
+            });
+        if !dispatcher.environment.open {
+            let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+            if !dispatcher.environment.values.contains_key("PATH") {
+                dispatcher.set("PATH", Some(path.to_owned()));
+            }
+        }
+        let commands = std::mem::take(&mut dispatcher.graph.states[state].commands);
+        for command in &commands {
+            dispatcher.command(command, &mut uses[state]);
+        }
+        dispatcher.graph.states[state].commands = commands;
+        environments.insert(state, std::mem::take(&mut dispatcher.environment));
+    }
+    uses
+}
+
+impl Dispatcher<'_, '_> {
+    fn set(&mut self, name: &str, value: Option<String>) {
+        if Rc::strong_count(&self.environment.values) > 1 {
+            self.copied += self.environment.values.len();
+        }
+        if self.copied > MAX_COPIED {
+            self.environment = Environment { open: true, ..Environment::default() };
+        } else {
+            Rc::make_mut(&mut self.environment.values).insert(name.to_owned(), value);
+        }
+    }
+
+    fn problem(&mut self, error: StageError, command: &Command, span: &std::ops::Range<usize>) {
+        self.graph.problem(error, command.span(span));
+    }
+
+    /// A word with its variables replaced; `None` where that can't be known or is an error.
+    fn expand(&mut self, word: &Word, command: &Command) -> Option<String> {
+        let lexer = Lexer::new(self.graph.escape);
+        match self.expand_text(&word.text, lexer) {
+            Ok(value) => value,
+            Err(error) => {
+                self.problem(StageError::Expand(error), command, &word.span);
+                None
+            }
+        }
+    }
+
+    fn expand_text(&self, text: &str, lexer: Lexer) -> Result<Option<String>, ExpandError> {
+        match lexer.expand(text, &self.environment) {
+            Ok(expanded) if expanded.unknown => Ok(None),
+            Ok(expanded) => Ok(Some(expanded.text)),
+            // Long values are ours to refuse where an image depends on them; here none does.
+            Err((ExpandError::TooLarge, _)) => Ok(None),
+            Err((error, _)) => Err(error),
+        }
+    }
+
+    fn command(&mut self, command: &Command, uses: &mut Vec<usize>) {
+        let instruction = Rc::clone(&command.instruction);
+        match &instruction.kind {
+            Kind::Arg(arguments) => {
+                for argument in arguments {
+                    let given = self.graph.options.build_args.get(&argument.name).cloned();
+                    let value = match (given, &argument.default) {
+                        (Some(given), _) => Some(given),
+                        (None, Some(default)) => {
+                            let word = Word { text: default.clone(), span: argument.span.clone() };
+                            let value = self.expand(&word, command);
+                            self.set(&argument.name, value);
+                            continue;
+                        }
+                        (None, None) => self.graph.arguments.value(&argument.name).map(str::to_owned),
+                    };
+                    if value.is_some() {
+                        self.set(&argument.name, value);
+                    }
+                }
+            }
+            Kind::Env(words) => {
+                // All of a line are expanded before any of them is set.
+                let expanded: Vec<Option<String>> =
+                    words.iter().map(|word| self.expand(word, command)).collect();
+                for pair in expanded.chunks_exact(2) {
+                    match &pair[0] {
+                        Some(name) => self.set(name, pair[1].clone()),
+                        None => self.environment = Environment { open: true, ..Environment::default() },
+                    }
+                }
+            }
+            Kind::Copy(copy) => self.copy(copy, command, uses),
+            Kind::Run(mounts, device) => {
+                self.run(mounts, command, uses);
+                if let Some(device) = device.as_ref().filter(|_| !self.graph.labs) {
+                    self.problem(StageError::Device, command, &device.span);
+                }
+            }
+            Kind::StopSignal(word) => {
+                if let Some(signal) = self.expand(word, command).filter(|signal| !values::is_signal(signal)) {
+                    self.problem(StageError::Signal(signal), command, &word.span);
+                }
+            }
+            Kind::Other(words) if instruction.keyword == "EXPOSE" => self.expose(words, command),
+            Kind::Other(words) => self.other(words, &instruction, command),
+            Kind::Onbuild(_) | Kind::From { .. } => {}
+        }
+    }
+
+    fn other(&mut self, words: &[Word], instruction: &Instruction, command: &Command) {
+        for word in words {
+            let value = self.expand(word, command);
+            if instruction.keyword == "VOLUME" && value.is_some_and(|value| value.is_empty()) {
+                self.problem(StageError::EmptyVolume, command, &word.span);
+            }
+        }
+    }
+
+    fn expose(&mut self, words: &[Word], command: &Command) {
+        for word in words {
+            if self.expand(word, command).is_none() {
+                continue;
+            }
+            let ports =
+                Lexer::new(self.graph.escape).words(&word.text, &self.environment).unwrap_or_default();
+            if let Some(port) = ports.into_iter().find(|port| !values::is_port(port)) {
+                self.problem(StageError::Port(port), command, &word.span);
+            }
+        }
+    }
+
+    fn copy(&mut self, copy: &Copy, command: &Command, uses: &mut Vec<usize>) {
+        let flags = [&copy.chown, &copy.chmod, &copy.checksum];
+        let [_, chmod, _] = flags.map(|word| word.as_ref().and_then(|word| self.expand(word, command)));
+        let sources: Vec<Option<String>> =
+            copy.sources.iter().map(|word| self.expand(word, command)).collect();
+        self.expand(&copy.destination, command);
+        for content in &copy.contents {
+            // A heredoc's text has variables, but no quotes, and its escape is the backslash.
+            let lexer = Lexer { ignore_quotes: true, ..Lexer::new('\\') };
+            if let Err(error) = self.expand_text(&content.text, lexer) {
+                self.problem(StageError::Expand(error), command, &content.span);
+            }
+        }
+        if let Some(&source) = command.sources.first() {
+            let state = &self.graph.states[source];
+            if !state.dispatched {
+                let name = state.name.clone().unwrap_or_else(|| source.to_string());
+                let span = copy.from.as_ref().map_or(0..0, |from| from.span.clone());
+                self.problem(StageError::StageOrder(name), command, &span);
+            } else if !copy.sources.is_empty() {
+                uses.push(source);
+            }
+        }
+        if let (Some(chmod), Some(word)) = (chmod.filter(|chmod| !values::is_mode(chmod)), &copy.chmod) {
+            self.problem(StageError::Chmod(chmod), command, &word.span);
+        }
+        let is_add = command.instruction.keyword == "ADD";
+        for (word, source) in copy.sources.iter().zip(&sources) {
+            let Some(source) = source else { continue };
+            if !is_add && values::is_remote(source) {
+                self.problem(StageError::RemoteCopy(source.clone()), command, &word.span);
+            }
+        }
+        if let Some(word) = &copy.checksum {
+            let is_one = sources.len() == 1;
+            let is_remote = sources.iter().flatten().all(|source| values::is_remote(source));
+            if !is_one || !is_remote {
+                self.problem(StageError::Checksum, command, &word.span);
+            }
+        }
+    }
+
+    fn run(&mut self, mounts: &[Mount], command: &Command, uses: &mut Vec<usize>) {
+        let mut checked = Vec::new();
+        for mount in mounts {
+            let lexer = Lexer::new(self.graph.escape);
+            match mount.check(|value| self.expand_text(value, lexer)) {
+                Ok(Ok(mount)) => checked.push(mount),
+                Ok(Err(message)) => {
+                    return self.problem(StageError::Mount(message), command, &mount.place.span);
+                }
+                Err(error) => {
+                    return self.problem(StageError::Expand(error), command, &mount.place.span);
+                }
+            }
+        }
+        for ((mount, checked), &source) in mounts.iter().zip(&checked).zip(&command.sources) {
+            let takes_files = checked.has_from || checked.kind == mount::Kind::Cache;
+            let state = &self.graph.states[source];
+            if takes_files && !state.dispatched {
+                let name = state.name.clone().unwrap_or_else(|| source.to_string());
+                self.problem(StageError::StageOrder(name), command, &mount.place.span);
+                continue;
+            }
+            let is_mounted = !matches!(checked.kind, mount::Kind::Secret | mount::Kind::Ssh);
+            if is_mounted && checked.covers_root() {
+                let message = "files can't be mounted over `/`".to_owned();
+                self.problem(StageError::Mount(message), command, &mount.place.span);
+                continue;
+            }
+            if takes_files && is_mounted && checked.kind != mount::Kind::Tmpfs {
+                uses.push(source);
+            }
+        }
+    }
+}

@@ -1,0 +1,621 @@
+//! Lines as instructions: what FROM, ARG, COPY, RUN and ONBUILD say, and whether the others are
+//! well formed.
+//!
+//! BuildKit checks every instruction of the file here, those of unused stages too
+//! (`frontend/dockerfile/instructions`, dockerfile/1.26).
+
+use std::ops::Range;
+
+use thiserror::Error;
+
+use super::error::{Explain, Problem};
+use super::flags::{comma_separated, Flags};
+use super::lines::{heredoc_name, LogicalLine};
+use super::mount::Mount;
+use super::suggest;
+use super::words::{lower, Node, Word};
+
+/// What an instruction says, as far as images depend on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `FROM --platform=… base AS name`.
+    From {
+        /// As written.
+        base: Word,
+        /// In lower case.
+        name: Option<Word>,
+        /// As written.
+        platform: Option<Word>,
+    },
+    /// `ARG name=value …`.
+    Arg(Vec<Argument>),
+    /// `ENV name=value …`: name, value, name, …
+    Env(Vec<Word>),
+    /// COPY and ADD.
+    Copy(Copy),
+    /// RUN: its mounts, and the first of its devices.
+    Run(Vec<Mount>, Option<Word>),
+    /// `ONBUILD instruction`, as a Dockerfile of its own.
+    Onbuild(String),
+    /// STOPSIGNAL.
+    StopSignal(Word),
+    /// The others: the words that are expanded.
+    Other(Vec<Word>),
+}
+
+/// What COPY and ADD say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Copy {
+    /// `--from`, unless empty; ADD has none.
+    pub from: Option<Word>,
+    /// `--chown`.
+    pub chown: Option<Word>,
+    /// `--chmod`.
+    pub chmod: Option<Word>,
+    /// `--checksum`, which only ADD has.
+    pub checksum: Option<Word>,
+    /// Sources that are no heredocs.
+    pub sources: Vec<Word>,
+    /// The bodies of heredocs that variables are replaced in.
+    pub contents: Vec<Word>,
+    /// Where to.
+    pub destination: Word,
+}
+
+/// One name of an ARG.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// The name, as written.
+    pub name: String,
+    /// The default, before it is expanded.
+    pub default: Option<String>,
+    /// Where, in the file.
+    pub span: Range<usize>,
+}
+
+/// One instruction; all its places are bytes of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instruction {
+    /// `FROM`, in upper case.
+    pub keyword: String,
+    /// What it says.
+    pub kind: Kind,
+    /// The keyword and all behind it.
+    pub span: Range<usize>,
+}
+
+/// Wrong with an instruction.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum InstructionError {
+    /// No such keyword.
+    #[error("there is no instruction `{0}`")]
+    Unknown(String),
+    /// Before the first FROM, and no ARG.
+    #[error("{0} stands before the first FROM")]
+    BeforeFrom(String),
+    /// No such flag.
+    #[error("{keyword} has no flag `{flag}`")]
+    UnknownFlag {
+        /// The instruction.
+        keyword: String,
+        /// With its dashes.
+        flag: String,
+        /// What it has, without dashes.
+        known: Vec<&'static str>,
+    },
+    /// The flag stands twice.
+    #[error("the flag `{0}` stands twice")]
+    FlagTwice(String),
+    /// `--flag` without `=value`.
+    #[error("the flag `{0}` has no value")]
+    FlagWithoutValue(String),
+    /// `--link=maybe`.
+    #[error("the flag `{flag}` is true or false, not `{value}`")]
+    FlagNotBoolean {
+        /// With its dashes.
+        flag: String,
+        /// What stands there.
+        value: String,
+    },
+    /// Nothing behind the keyword.
+    #[error("{0} has no argument")]
+    NoArgument(String),
+    /// COPY and ADD with one argument.
+    #[error("{0} needs a source and a destination")]
+    NoDestination(String),
+    /// FROM with two or more than three words.
+    #[error("FROM takes an image, or an image and `AS name`")]
+    FromArguments,
+    /// Not `[a-z][a-z0-9-_.]*`.
+    #[error("a build stage can't be named `{0}`")]
+    StageName(String),
+    /// `=value`.
+    #[error("a name in {0} is empty")]
+    BlankName(String),
+    /// A heredoc as the last argument of COPY.
+    #[error("a heredoc can't be the destination of {0}")]
+    HeredocDestination(String),
+    /// `ONBUILD ONBUILD`, `ONBUILD FROM`.
+    #[error("{0} can't stand behind ONBUILD")]
+    Trigger(String),
+    /// SHELL without a JSON list.
+    #[error("SHELL takes a JSON list")]
+    ShellForm,
+    /// HEALTHCHECK with neither CMD nor NONE, or in the wrong way.
+    #[error("{0}")]
+    Healthcheck(String),
+    /// A value of a flag.
+    #[error("`{value}` is no value of `{flag}`")]
+    FlagValue {
+        /// With its dashes.
+        flag: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// VOLUME with an empty string.
+    #[error("a VOLUME is empty")]
+    EmptyVolume,
+    /// Not fields separated by commas.
+    #[error("`{0}` is no list of fields separated by commas")]
+    Fields(String),
+    /// `$` in `--mount=from=`.
+    #[error("`from` of a mount can't hold a variable: `{0}`")]
+    MountVariable(String),
+}
+
+impl Explain for InstructionError {
+    fn code(&self) -> &'static str {
+        match self {
+            InstructionError::Unknown(_) => "IF0620",
+            InstructionError::BeforeFrom(_) => "IF0621",
+            InstructionError::UnknownFlag { .. } => "IF0622",
+            InstructionError::FlagTwice(_) => "IF0623",
+            InstructionError::FlagWithoutValue(_) => "IF0624",
+            InstructionError::FlagNotBoolean { .. } => "IF0625",
+            InstructionError::NoArgument(_) => "IF0626",
+            InstructionError::NoDestination(_) => "IF0627",
+            InstructionError::FromArguments => "IF0628",
+            InstructionError::StageName(_) => "IF0629",
+            InstructionError::BlankName(_) => "IF0630",
+            InstructionError::HeredocDestination(_) => "IF0631",
+            InstructionError::Trigger(_) => "IF0632",
+            InstructionError::ShellForm => "IF0633",
+            InstructionError::Healthcheck(_) => "IF0634",
+            InstructionError::FlagValue { .. } => "IF0635",
+            InstructionError::EmptyVolume => "IF0636",
+            InstructionError::Fields(_) => "IF0637",
+            InstructionError::MountVariable(_) => "IF0638",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            InstructionError::Unknown(keyword) => match suggest::nearest(&keyword.to_uppercase(), KEYWORDS) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => "continue the line before it with a backslash, or delete it".to_owned(),
+            },
+            InstructionError::BeforeFrom(_) => {
+                "begin with `FROM image`; only ARG may stand before".to_owned()
+            }
+            InstructionError::UnknownFlag { flag, known, .. } => {
+                let name = flag.trim_start_matches('-');
+                match suggest::nearest(name, known) {
+                    Some(nearest) => format!("did you mean `--{nearest}`?"),
+                    None if known.is_empty() => format!("delete `{flag}`"),
+                    None => format!("its flags are --{}", known.join(", --")),
+                }
+            }
+            InstructionError::FlagTwice(flag) => format!("keep one `{flag}`"),
+            InstructionError::FlagWithoutValue(flag) => format!("write `{flag}=value`"),
+            InstructionError::FlagNotBoolean { flag, .. } => format!("write `{flag}` or `{flag}=false`"),
+            InstructionError::NoArgument(keyword) => format!("write `{}`", example(keyword)),
+            InstructionError::NoDestination(keyword) => format!("write `{keyword} source /destination`"),
+            InstructionError::FromArguments => {
+                "write `FROM image AS name`; comments need a line of their own".to_owned()
+            }
+            InstructionError::StageName(_) => {
+                "begin it with a letter, then letters, digits, `-`, `_` and `.`".to_owned()
+            }
+            InstructionError::BlankName(keyword) => {
+                format!("write `{keyword} NAME=value` without blanks around `=`")
+            }
+            InstructionError::HeredocDestination(keyword) => format!("write `{keyword} <<EOF /destination`"),
+            InstructionError::Trigger(_) => "put another instruction behind ONBUILD, such as RUN".to_owned(),
+            InstructionError::ShellForm => "write `SHELL [\"/bin/sh\", \"-c\"]`".to_owned(),
+            InstructionError::Healthcheck(_) => {
+                "write `HEALTHCHECK CMD command` or `HEALTHCHECK NONE`".to_owned()
+            }
+            InstructionError::FlagValue { flag, .. } => match *flag {
+                "--network" => "write `--network=default`, `none` or `host`".to_owned(),
+                "--security" => "write `--security=sandbox` or `insecure`".to_owned(),
+                "--retries" => "write `--retries=3`".to_owned(),
+                flag => format!("write `{flag}=30s`"),
+            },
+            InstructionError::EmptyVolume => "write `VOLUME /data`".to_owned(),
+            InstructionError::Fields(_) => "write `--mount=type=bind,from=image,target=/path`".to_owned(),
+            InstructionError::MountVariable(_) => {
+                "name a build stage for it before: `FROM $IMAGE AS tools`, then `from=tools`".to_owned()
+            }
+        })
+    }
+}
+
+const KEYWORDS: &[&str] = &[
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
+fn example(keyword: &str) -> &'static str {
+    match keyword {
+        "ARG" => "ARG NAME=value",
+        "ENV" => "ENV NAME=value",
+        "EXPOSE" => "EXPOSE 8080",
+        "HEALTHCHECK" => "HEALTHCHECK CMD command",
+        "LABEL" => "LABEL name=value",
+        "MAINTAINER" => "LABEL maintainer=name",
+        "ONBUILD" => "ONBUILD RUN command",
+        "SHELL" => "SHELL [\"/bin/sh\", \"-c\"]",
+        "STOPSIGNAL" => "STOPSIGNAL SIGTERM",
+        "USER" => "USER 1000",
+        "VOLUME" => "VOLUME /data",
+        "WORKDIR" => "WORKDIR /app",
+        _ => "RUN command",
+    }
+}
+
+/// Reads the lines of a trigger, where an instruction needs no FROM before it.
+pub fn read_all(lines: &[LogicalLine], text: &str) -> (Vec<Instruction>, Vec<Problem<InstructionError>>) {
+    read_from(lines, text, true)
+}
+
+/// Reads the lines; the problems are in the order of the lines.
+pub fn read(lines: &[LogicalLine], text: &str) -> (Vec<Instruction>, Vec<Problem<InstructionError>>) {
+    read_from(lines, text, false)
+}
+
+fn read_from(
+    lines: &[LogicalLine],
+    text: &str,
+    mut in_stage: bool,
+) -> (Vec<Instruction>, Vec<Problem<InstructionError>>) {
+    let mut instructions = Vec::new();
+    let mut problems = Vec::new();
+    for line in lines {
+        let reader = Reader { line, text };
+        match reader.instruction() {
+            Ok(instruction) => {
+                in_stage |= instruction.keyword == "FROM";
+                if !in_stage && instruction.keyword != "ARG" {
+                    let error = InstructionError::BeforeFrom(instruction.keyword.clone());
+                    problems.push(Problem { error, span: line.source.span(line.node.keyword.span.clone()) });
+                }
+                instructions.push(instruction);
+            }
+            Err((error, span)) => {
+                in_stage |= line.node.is("from");
+                problems.push(Problem { error, span: line.source.span(span) });
+            }
+        }
+    }
+    (instructions, problems)
+}
+
+type Failure = (InstructionError, Range<usize>);
+
+struct Reader<'a> {
+    line: &'a LogicalLine,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn instruction(&self) -> Result<Instruction, Failure> {
+        let node = &self.line.node;
+        let keyword = lower(&node.keyword.text).to_uppercase();
+        let kind = self.kind(&keyword, node)?;
+        let span = self.line.source.span(node.keyword.span.start..self.line.source.text.trim_end().len());
+        Ok(Instruction { keyword, kind, span })
+    }
+
+    /// BuildKit's order of checks decides which of several errors is told.
+    fn kind(&self, keyword: &str, node: &Node) -> Result<Kind, Failure> {
+        let words = &node.arguments;
+        let fail = |error| Err((error, node.span()));
+        match keyword {
+            "FROM" => self.from(node),
+            "ARG" => self.arg(node),
+            "COPY" | "ADD" => self.copy(keyword, node),
+            "RUN" => self.run(node),
+            "ONBUILD" => self.onbuild(node),
+            "HEALTHCHECK" => self.healthcheck(node),
+            "ENV" | "LABEL" => {
+                Flags::parse(node)?;
+                if words.is_empty() {
+                    return fail(InstructionError::NoArgument(keyword.to_owned()));
+                }
+                if let Some(name) = words.iter().step_by(2).find(|name| name.text.is_empty()) {
+                    return Err((InstructionError::BlankName(keyword.to_owned()), name.span.clone()));
+                }
+                let words = self.all(words);
+                Ok(if keyword == "ENV" { Kind::Env(words) } else { Kind::Other(words) })
+            }
+            "STOPSIGNAL" => match words.first() {
+                Some(signal) => Ok(Kind::StopSignal(self.word(signal))),
+                None => fail(InstructionError::NoArgument(keyword.to_owned())),
+            },
+            "SHELL" => {
+                Flags::parse(node)?;
+                match words.is_empty() {
+                    true => fail(InstructionError::NoArgument(keyword.to_owned())),
+                    false if node.json => Ok(Kind::Other(Vec::new())),
+                    false => fail(InstructionError::ShellForm),
+                }
+            }
+            "CMD" | "ENTRYPOINT" => Flags::parse(node).map(|_| Kind::Other(Vec::new())),
+            "MAINTAINER" | "USER" | "WORKDIR" | "EXPOSE" | "VOLUME" => {
+                if words.is_empty() {
+                    return fail(InstructionError::NoArgument(keyword.to_owned()));
+                }
+                Flags::parse(node)?;
+                if keyword == "VOLUME" && words.iter().any(|word| word.text.trim().is_empty()) {
+                    return fail(InstructionError::EmptyVolume);
+                }
+                Ok(Kind::Other(if keyword == "MAINTAINER" { Vec::new() } else { self.all(words) }))
+            }
+            _ => Err((InstructionError::Unknown(node.keyword.text.clone()), node.keyword.span.clone())),
+        }
+    }
+
+    fn word(&self, word: &Word) -> Word {
+        Word { text: word.text.clone(), span: self.line.source.span(word.span.clone()) }
+    }
+
+    fn all(&self, words: &[Word]) -> Vec<Word> {
+        words.iter().map(|word| self.word(word)).collect()
+    }
+
+    fn from(&self, node: &Node) -> Result<Kind, Failure> {
+        let (base, name) = match node.arguments.as_slice() {
+            [base] => (base, None),
+            [base, word, name] if is_as(&word.text) => (base, Some(name)),
+            _ => return Err((InstructionError::FromArguments, node.span())),
+        };
+        let name = match name {
+            None => None,
+            Some(name) if is_stage_name(&lower(&name.text)) => {
+                Some(Word { text: lower(&name.text), ..self.word(name) })
+            }
+            Some(name) => return Err((InstructionError::StageName(name.text.clone()), name.span.clone())),
+        };
+        let flags = Flags::parse(node)?;
+        let platform = flags.first("platform").filter(|word| !word.text.is_empty());
+        Ok(Kind::From { base: self.word(base), name, platform: platform.map(|word| self.word(word)) })
+    }
+
+    fn arg(&self, node: &Node) -> Result<Kind, Failure> {
+        if node.arguments.is_empty() {
+            return Err((InstructionError::NoArgument("ARG".to_owned()), node.span()));
+        }
+        let mut arguments = Vec::new();
+        for word in &node.arguments {
+            let (name, default) = match word.text.split_once('=') {
+                Some(("", _)) => {
+                    return Err((InstructionError::BlankName("ARG".to_owned()), word.span.clone()));
+                }
+                Some((name, default)) => (name.to_owned(), Some(default.to_owned())),
+                None => (word.text.clone(), None),
+            };
+            arguments.push(Argument { name, default, span: self.line.source.span(word.span.clone()) });
+        }
+        Ok(Kind::Arg(arguments))
+    }
+
+    fn copy(&self, keyword: &str, node: &Node) -> Result<Kind, Failure> {
+        let [sources @ .., destination] = node.arguments.as_slice() else {
+            return Err((InstructionError::NoDestination(keyword.to_owned()), node.span()));
+        };
+        if sources.is_empty() {
+            return Err((InstructionError::NoDestination(keyword.to_owned()), node.span()));
+        }
+        let flags = Flags::parse(node)?;
+        if let Ok(Some(_)) = heredoc_name(&destination.text) {
+            let error = InstructionError::HeredocDestination(keyword.to_owned());
+            return Err((error, destination.span.clone()));
+        }
+        let flag = |name| flags.first(name).filter(|word| !word.text.is_empty()).map(|word| self.word(word));
+        let mut copy = Copy {
+            from: flag("from"),
+            chown: flag("chown"),
+            chmod: flag("chmod"),
+            checksum: flag("checksum"),
+            destination: self.word(destination),
+            ..Copy::default()
+        };
+        for source in sources {
+            let Ok(Some(mark)) = heredoc_name(&source.text) else {
+                copy.sources.push(self.word(source));
+                continue;
+            };
+            let heredoc = self.line.heredocs.iter().rev().find(|heredoc| heredoc.mark.name == mark.name);
+            if let Some(heredoc) = heredoc.filter(|_| mark.expand) {
+                let span = heredoc.body.clone();
+                copy.contents.push(Word { text: self.text[span.clone()].to_owned(), span });
+            }
+        }
+        Ok(Kind::Copy(copy))
+    }
+
+    fn run(&self, node: &Node) -> Result<Kind, Failure> {
+        let flags = Flags::parse(node)?;
+        if let Some(device) = flags.all("device").find(|device| !is_device(&device.text)) {
+            return Err((InstructionError::Fields(device.text.clone()), device.span.clone()));
+        }
+        let mut mounts = Vec::new();
+        for word in flags.all("mount") {
+            mounts.push(Mount::parse(&self.word(word)).map_err(|error| (error, word.span.clone()))?);
+        }
+        let allowed: [(&str, &'static str, &[&str]); 2] = [
+            ("network", "--network", &["default", "none", "host"]),
+            ("security", "--security", &["sandbox", "insecure"]),
+        ];
+        for (name, flag, values) in allowed {
+            if let Some(word) = flags.first(name).filter(|word| !values.contains(&word.text.as_str())) {
+                let error = InstructionError::FlagValue { flag, value: word.text.clone() };
+                return Err((error, word.span.clone()));
+            }
+        }
+        Ok(Kind::Run(mounts, flags.first("device").map(|word| self.word(word))))
+    }
+
+    fn onbuild(&self, node: &Node) -> Result<Kind, Failure> {
+        let Some(trigger) = node.arguments.first() else {
+            return Err((InstructionError::NoArgument("ONBUILD".to_owned()), node.span()));
+        };
+        Flags::parse(node)?;
+        let keyword = trigger.text.to_uppercase();
+        if matches!(keyword.as_str(), "ONBUILD" | "MAINTAINER" | "FROM") {
+            return Err((InstructionError::Trigger(keyword), trigger.span.clone()));
+        }
+        let line = &self.line.source.text;
+        let mut expression = line[node.keyword.span.end..].trim_start().to_owned();
+        for heredoc in &self.line.heredocs {
+            expression.push('\n');
+            expression.push_str(&self.text[heredoc.body.clone()]);
+            expression.push_str(&heredoc.mark.name);
+        }
+        Ok(Kind::Onbuild(expression))
+    }
+
+    fn healthcheck(&self, node: &Node) -> Result<Kind, Failure> {
+        let fail = |message: String| Err((InstructionError::Healthcheck(message), node.span()));
+        let Some((kind, command)) = node.arguments.split_first() else {
+            return Err((InstructionError::NoArgument("HEALTHCHECK".to_owned()), node.span()));
+        };
+        let kind = kind.text.to_uppercase();
+        if kind == "NONE" {
+            return match command.is_empty() {
+                true => Ok(Kind::Other(Vec::new())),
+                false => fail("HEALTHCHECK NONE takes no argument".to_owned()),
+            };
+        }
+        let flags = Flags::parse(node)?;
+        if kind != "CMD" {
+            return fail(format!("HEALTHCHECK is followed by CMD or NONE, not `{kind}`"));
+        }
+        if command.is_empty() {
+            return fail("HEALTHCHECK CMD has no command".to_owned());
+        }
+        for (name, flag) in [
+            ("interval", "--interval"),
+            ("timeout", "--timeout"),
+            ("start-period", "--start-period"),
+            ("start-interval", "--start-interval"),
+            ("retries", "--retries"),
+        ] {
+            let is_valid = if name == "retries" { is_count } else { is_interval };
+            if let Some(word) = flags.first(name).filter(|word| !is_valid(&word.text)) {
+                let error = InstructionError::FlagValue { flag, value: word.text.clone() };
+                return Err((error, word.span.clone()));
+            }
+        }
+        Ok(Kind::Other(Vec::new()))
+    }
+}
+
+/// `AS`, as Go's `strings.EqualFold` compares: the long s folds to an s.
+fn is_as(word: &str) -> bool {
+    let mut chars = word.chars();
+    matches!((chars.next(), chars.next(), chars.next()), (Some('a' | 'A'), Some('s' | 'S' | '\u{17f}'), None))
+}
+
+fn is_stage_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.'))
+}
+
+fn is_device(text: &str) -> bool {
+    let Some(fields) = comma_separated(text) else { return false };
+    let mut has_name = false;
+    fields.iter().all(|field| match field.split_once('=') {
+        Some((key, _)) if lower(key) == "name" => !std::mem::replace(&mut has_name, true),
+        Some((key, value)) if lower(key) == "required" => is_go_bool(value),
+        None if lower(field) == "required" => true,
+        _ => !std::mem::replace(&mut has_name, true),
+    })
+}
+
+/// What Go's `strconv.ParseBool` reads.
+pub fn is_go_bool(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True" | "0" | "f" | "F" | "false" | "FALSE" | "False")
+}
+
+/// A count that Go's `strconv.ParseInt` reads in 32 bits, and not below zero; empty is the default.
+fn is_count(text: &str) -> bool {
+    text.is_empty() || text.parse::<i32>().is_ok_and(|count| count >= 0)
+}
+
+/// A time that Go's `time.ParseDuration` reads, zero or at least a millisecond; empty is the default.
+fn is_interval(text: &str) -> bool {
+    text.is_empty() || go_duration(text).is_some_and(|nanos| nanos == 0 || nanos >= 1_000_000)
+}
+
+fn go_duration(text: &str) -> Option<i128> {
+    let (sign, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if rest == "0" {
+        return Some(0);
+    }
+    let mut sum: i128 = 0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits_end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (whole, behind) = rest.split_at(digits_end);
+        let (fraction, behind) = match behind.strip_prefix('.') {
+            Some(behind) => {
+                behind.split_at(behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len()))
+            }
+            None => ("", behind),
+        };
+        if whole.is_empty() && fraction.is_empty() {
+            return None;
+        }
+        let unit_end = behind.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(unit_end);
+        let nanos: i128 = match unit {
+            "ns" => 1,
+            "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "m" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            _ => return None,
+        };
+        let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+        let fraction: f64 = if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse().ok()? };
+        sum += whole.checked_mul(nanos)? + (fraction * nanos as f64) as i128;
+        if sum > i128::from(i64::MAX) {
+            return None;
+        }
+        rest = behind;
+    }
+    Some(sign * sum)
+}

@@ -1,0 +1,229 @@
+//! `RUN --mount=type=…,from=…,…`.
+
+use super::flags::comma_separated;
+use super::instruction::{is_go_bool, InstructionError};
+use super::words::{lower, Word};
+
+/// One mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The image or build stage, unless empty.
+    pub from: Option<String>,
+    /// All fields: key in lower case, value, and the field as written.
+    pub fields: Vec<Field>,
+    /// The flag, in the file.
+    pub place: Word,
+}
+
+/// One field of a mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// In lower case.
+    pub key: String,
+    /// Behind the `=`.
+    pub value: Option<String>,
+    /// As written.
+    pub text: String,
+}
+
+impl Mount {
+    /// Reads a mount as BuildKit does before it knows any variable: only `from` is looked at.
+    pub fn parse(word: &Word) -> Result<Self, InstructionError> {
+        let fields =
+            comma_separated(&word.text).ok_or_else(|| InstructionError::Fields(word.text.clone()))?;
+        let mut mount = Mount { from: None, fields: Vec::new(), place: word.clone() };
+        for text in fields {
+            let (key, value) = match text.split_once('=') {
+                Some((key, value)) => (lower(key), Some(value.to_owned())),
+                None => (lower(&text), None),
+            };
+            if let (Some(from), "from") = (&value, key.as_str()) {
+                // A dollar at the very end passes.
+                if from.find('$').is_some_and(|at| at + 1 != from.len()) {
+                    return Err(InstructionError::MountVariable(from.clone()));
+                }
+                mount.from = Some(from.clone()).filter(|from| !from.is_empty());
+            }
+            mount.fields.push(Field { key, value, text });
+        }
+        Ok(mount)
+    }
+
+    /// Checks all fields once their variables are replaced; `expand` gives `None` for a value that
+    /// can't be known. The text says what is wrong.
+    pub fn check<E>(
+        &self,
+        mut expand: impl FnMut(&str) -> Result<Option<String>, E>,
+    ) -> Result<Result<Expanded, String>, E> {
+        let mut mount = Expanded::default();
+        for field in &self.fields {
+            let value = match &field.value {
+                None => None,
+                Some(value) => match expand(value)? {
+                    Some(value) => Some(value),
+                    None => {
+                        mount.unknown(&field.key);
+                        continue;
+                    }
+                },
+            };
+            if let Err(message) = mount.set(&field.key, value.as_deref(), &field.text) {
+                return Ok(Err(message));
+            }
+        }
+        Ok(mount.check().map(|()| mount))
+    }
+}
+
+/// A mount whose variables are replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expanded {
+    /// `bind` where nothing is said; empty where it can't be known.
+    pub kind: Kind,
+    /// Whether it names an image, a build stage or a context.
+    pub has_from: bool,
+    target: Option<String>,
+    source: Option<String>,
+    id: Option<String>,
+    sharing: Option<String>,
+    owner: Option<&'static str>,
+}
+
+/// The type of a mount.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Files of an image, a build stage or the build context.
+    #[default]
+    Bind,
+    /// A directory that survives the build.
+    Cache,
+    /// Memory.
+    Tmpfs,
+    /// A file that only this instruction sees.
+    Secret,
+    /// An SSH agent.
+    Ssh,
+    /// Depends on something that is not known here.
+    Unknown,
+}
+
+impl Expanded {
+    fn unknown(&mut self, key: &str) {
+        match key {
+            "type" => self.kind = Kind::Unknown,
+            "from" => self.has_from = true,
+            "target" | "dst" | "destination" => self.target = Some("?".to_owned()),
+            "source" | "src" => self.source = None,
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, key: &str, value: Option<&str>, field: &str) -> Result<(), String> {
+        let bad = |value: &str| Err(format!("`{value}` is no value of `{key}` in a mount"));
+        let elsewhere = || Err(format!("`{key}` does not belong to this type of mount"));
+        let only_secrets = matches!(self.kind, Kind::Secret | Kind::Ssh | Kind::Unknown);
+        let Some(value) = value else {
+            return match key {
+                "readonly" | "ro" | "readwrite" | "rw" => Ok(()),
+                "required" if only_secrets => Ok(()),
+                "required" => elsewhere(),
+                _ => Err(format!("the field `{field}` of a mount has no value")),
+            };
+        };
+        let text = Some(value.to_owned());
+        match key {
+            "type" => {
+                self.kind = match lower(value).as_str() {
+                    "bind" => Kind::Bind,
+                    "cache" => Kind::Cache,
+                    "tmpfs" => Kind::Tmpfs,
+                    "secret" => Kind::Secret,
+                    "ssh" => Kind::Ssh,
+                    _ => return Err(format!("there is no mount of type `{value}`")),
+                };
+            }
+            "from" => self.has_from = !value.is_empty(),
+            "source" | "src" => self.source = text,
+            "target" | "dst" | "destination" => self.target = text,
+            "readonly" | "ro" | "readwrite" | "rw" if is_go_bool(value) => {}
+            "readonly" | "ro" | "readwrite" | "rw" => return bad(value),
+            "required" if !only_secrets => return elsewhere(),
+            "required" if is_go_bool(value) => {}
+            "required" => return bad(value),
+            "size" if !matches!(self.kind, Kind::Tmpfs | Kind::Unknown) => return elsewhere(),
+            "size" if is_size(value) => {}
+            "size" => return bad(value),
+            "id" => self.id = text,
+            "sharing" if matches!(lower(value).as_str(), "shared" | "private" | "locked") => {
+                self.sharing = text;
+            }
+            "sharing" => return bad(value),
+            "mode" | "uid" | "gid" => {
+                let radix = if key == "mode" { 8 } else { 10 };
+                if value.starts_with('+') || u32::from_str_radix(value, radix).is_err() {
+                    return bad(value);
+                }
+                self.owner = Some(match key {
+                    "mode" => "mode",
+                    "uid" => "uid",
+                    _ => "gid",
+                });
+            }
+            "env" => {}
+            _ => return Err(format!("a mount has no field `{key}`")),
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let is_empty = |value: &Option<String>| value.as_ref().is_none_or(String::is_empty);
+        if let (Some(key), Kind::Bind | Kind::Tmpfs) = (self.owner, self.kind) {
+            return Err(format!("`{key}` does not belong to this type of mount"));
+        }
+        let sharing = !is_empty(&self.sharing);
+        if self.kind == Kind::Secret {
+            if self.has_from {
+                return Err("a secret mount takes no `from`".to_owned());
+            }
+            if is_empty(&self.source) && is_empty(&self.target) && is_empty(&self.id) {
+                return Err("a secret mount needs an `id`, a source or a target".to_owned());
+            }
+            if !is_empty(&self.source) && !is_empty(&self.id) {
+                return Err("a secret mount takes a source or an `id`, not both".to_owned());
+            }
+        }
+        if sharing && !matches!(self.kind, Kind::Cache | Kind::Unknown) {
+            return Err("`sharing` belongs to cache mounts".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether files would be mounted over the root, which BuildKit refuses. A target that is
+    /// relative to a directory which is not known here passes.
+    pub fn covers_root(&self) -> bool {
+        let Some(path) = self.target.as_deref().and_then(|target| target.strip_prefix('/')) else {
+            return false;
+        };
+        let mut depth = 0_usize;
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => depth = depth.saturating_sub(1),
+                _ => depth += 1,
+            }
+        }
+        depth == 0
+    }
+}
+
+/// A size as go-units reads it: a number and `b`, `k`, `m`, `g`, `t`, `p`, with `b` or `ib` behind.
+fn is_size(text: &str) -> bool {
+    let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ').map_or(0, |at| at + 1);
+    let (number, unit) = text.split_at(end);
+    let number = number.strip_suffix(' ').unwrap_or(number);
+    let is_number = number.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && number.parse::<f64>().is_ok_and(|number| number >= 0.0);
+    let unit = unit.to_ascii_lowercase();
+    let unit = unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit);
+    is_number && matches!(unit, "" | "k" | "m" | "g" | "t" | "p")
+}

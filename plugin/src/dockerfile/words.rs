@@ -1,0 +1,311 @@
+//! One logical line as keyword, flags and arguments.
+//!
+//! ```text
+//! line      = keyword { "--flag" ["=" value] } arguments
+//! arguments = JSON list of strings | words | one text | name=value pairs, by keyword
+//! ```
+//!
+//! The rules are those of BuildKit's `frontend/dockerfile/parser` (dockerfile/1.26).
+
+use std::ops::Range;
+
+use super::error::LineError;
+use super::json;
+
+/// A word and where it stands in its logical line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// The word as BuildKit passes it on.
+    pub text: String,
+    /// Bytes of the logical line.
+    pub span: Range<usize>,
+}
+
+/// A line that was split.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// As it is written: `from`, `FROM`.
+    pub keyword: Word,
+    /// `--name` or `--name=value`, quotes and escapes removed.
+    pub flags: Vec<Word>,
+    /// By keyword: words, one text, elements of a JSON list; ENV and LABEL have name, value, name, …
+    pub arguments: Vec<Word>,
+    /// Whether the arguments were a JSON list.
+    pub json: bool,
+    /// What ONBUILD stands before.
+    pub trigger: Option<Box<Node>>,
+    /// Everything behind the flags.
+    pub rest: Range<usize>,
+}
+
+/// How deep ONBUILD ONBUILD … is looked into; two are an error already.
+const MAX_TRIGGERS: usize = 4;
+
+/// Blanks between words; other Unicode blanks are part of a word.
+pub fn is_blank(c: char) -> bool {
+    matches!(c, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ')
+}
+
+/// Lower case as Go's `strings.ToLower` has it: character by character.
+pub fn lower(text: &str) -> String {
+    text.chars().flat_map(|c| c.to_lowercase().next()).collect()
+}
+
+impl Node {
+    /// Splits a line; the errors have their place in the line.
+    pub fn parse(line: &str, escape: char) -> Result<Self, (LineError, Range<usize>)> {
+        Node::parse_at(line, 0..line.len(), escape, 0)
+    }
+
+    fn parse_at(
+        line: &str,
+        range: Range<usize>,
+        escape: char,
+        depth: usize,
+    ) -> Result<Self, (LineError, Range<usize>)> {
+        let whole = trim(line, range);
+        let keyword_end = line[whole.clone()].find(is_blank).map_or(whole.end, |at| whole.start + at);
+        let keyword = word(line, whole.start..keyword_end);
+        let behind = line[keyword_end..whole.end].trim_start_matches(is_blank).len();
+        let (flags, rest) = split_flags(line, whole.end - behind..whole.end, escape);
+        let rest = trim(line, rest);
+        let mut node =
+            Node { keyword, flags, arguments: Vec::new(), json: false, trigger: None, rest: rest.clone() };
+        let text = &line[rest.clone()];
+        match lower(&node.keyword.text).as_str() {
+            "from" | "expose" => node.arguments = blank_separated(line, rest),
+            "add" | "copy" | "volume" if !node.read_json(line, rest.clone())? => {
+                node.arguments = blank_separated(line, rest);
+            }
+            "run" | "cmd" | "entrypoint" | "shell"
+                if !text.is_empty() && !node.read_json(line, rest.clone())? =>
+            {
+                node.arguments.push(word(line, rest));
+            }
+            "maintainer" | "stopsignal" | "user" | "workdir" if !text.is_empty() => {
+                node.arguments.push(word(line, rest));
+            }
+            "arg" => node.arguments = quoted_words(line, rest, escape),
+            "env" | "label" => node.arguments = pairs(line, rest, escape, &node.keyword)?,
+            "healthcheck" => node.read_healthcheck(line, rest)?,
+            "onbuild" if !text.is_empty() && depth < MAX_TRIGGERS => {
+                let trigger = Node::parse_at(line, rest, escape, depth + 1)?;
+                node.arguments.push(trigger.keyword.clone());
+                node.arguments.extend(trigger.arguments.iter().cloned());
+                node.trigger = Some(Box::new(trigger));
+            }
+            _ => {}
+        }
+        Ok(node)
+    }
+
+    /// Whether the keyword is this one, which is in lower case.
+    pub fn is(&self, keyword: &str) -> bool {
+        lower(&self.keyword.text) == keyword
+    }
+
+    /// The whole of the arguments, or the keyword where there are none.
+    pub fn span(&self) -> Range<usize> {
+        if self.rest.is_empty() {
+            self.keyword.span.clone()
+        } else {
+            self.rest.clone()
+        }
+    }
+
+    /// Reads a JSON list; `false` where the arguments are none.
+    fn read_json(&mut self, line: &str, rest: Range<usize>) -> Result<bool, (LineError, Range<usize>)> {
+        match json::list(line[rest.clone()].trim_start()) {
+            None => return Ok(false),
+            Some(json::List::Mixed) => return Err((LineError::JsonElement, rest)),
+            Some(json::List::Strings(strings)) => {
+                let words = strings.into_iter().map(|text| Word { text, span: rest.clone() });
+                self.arguments.extend(words);
+            }
+        }
+        self.json = true;
+        Ok(true)
+    }
+
+    /// `CMD command` or `NONE`; BuildKit looks at bytes here, so a byte of a longer character can be
+    /// a blank.
+    fn read_healthcheck(&mut self, line: &str, rest: Range<usize>) -> Result<(), (LineError, Range<usize>)> {
+        let bytes = line[rest.clone()].as_bytes();
+        let end = bytes.iter().position(|byte| is_space_byte(*byte)).unwrap_or(bytes.len());
+        if end == 0 {
+            return Ok(());
+        }
+        let next =
+            bytes[end..].iter().position(|byte| !is_space_byte(*byte)).map_or(bytes.len(), |n| end + n);
+        let kind = rest.start..rest.start + end;
+        let command = rest.start + next..rest.end;
+        self.arguments.push(lossy_word(line, kind));
+        if !line.is_char_boundary(command.start) {
+            self.arguments.push(lossy_word(line, command));
+        } else if !command.is_empty() && !self.read_json(line, command.clone())? {
+            self.arguments.push(word(line, command));
+        }
+        Ok(())
+    }
+}
+
+fn word(line: &str, span: Range<usize>) -> Word {
+    Word { text: line[span.clone()].to_owned(), span }
+}
+
+fn lossy_word(line: &str, span: Range<usize>) -> Word {
+    Word { text: String::from_utf8_lossy(&line.as_bytes()[span.clone()]).into_owned(), span }
+}
+
+fn trim(line: &str, range: Range<usize>) -> Range<usize> {
+    let text = &line[range.clone()];
+    let start = range.end - text.trim_start().len();
+    start..start + line[start..range.end].trim_end().len()
+}
+
+fn is_space_byte(byte: u8) -> bool {
+    char::from(byte).is_whitespace()
+}
+
+fn blank_separated(line: &str, range: Range<usize>) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut at = range.start;
+    for text in line[range].split(is_blank) {
+        if !text.is_empty() {
+            words.push(word(line, at..at + text.len()));
+        }
+        at += text.len() + 1;
+    }
+    words
+}
+
+/// Takes `--flag` words off the front. BuildKit goes byte by byte here: each byte of a character
+/// beyond ASCII becomes a character of its own, and the bytes 85 and A0 are blanks.
+fn split_flags(line: &str, range: Range<usize>, escape: char) -> (Vec<Word>, Range<usize>) {
+    let bytes = line.as_bytes();
+    let end = range.end;
+    let mut flags = Vec::new();
+    let mut at = range.start;
+    loop {
+        while at < end && is_space_byte(bytes[at]) {
+            at += 1;
+        }
+        // A character that was cut in two is no flag, and its rest no argument that means anything.
+        while at < end && !line.is_char_boundary(at) {
+            at += 1;
+        }
+        if at >= end || !line[at..end].starts_with("--") {
+            return (flags, at..end);
+        }
+        let start = at;
+        let mut text = String::new();
+        let mut quote = None;
+        let mut quoted = false;
+        while at < end {
+            let mut c = char::from(bytes[at]);
+            at += 1;
+            match quote {
+                None if c.is_whitespace() => {
+                    at -= 1;
+                    break;
+                }
+                None if c == '\'' || c == '"' => {
+                    quote = Some(c);
+                    quoted = true;
+                    continue;
+                }
+                Some(open) if c == open => {
+                    quote = None;
+                    continue;
+                }
+                _ => {}
+            }
+            if c == escape {
+                if at == end {
+                    break;
+                }
+                c = char::from(bytes[at]);
+                at += 1;
+            }
+            text.push(c);
+        }
+        if text == "--" {
+            while !line.is_char_boundary(at) {
+                at += 1;
+            }
+            return (flags, at..end);
+        }
+        if quoted || !text.is_empty() {
+            flags.push(Word { text, span: start..at });
+        }
+    }
+}
+
+/// Words of ENV, LABEL and ARG: blanks in quotes or behind an escape don't end a word, and both
+/// stay in the text for the expansion.
+fn quoted_words(line: &str, range: Range<usize>, escape: char) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut chars = line[range.clone()].char_indices().map(|(at, c)| (range.start + at, c)).peekable();
+    loop {
+        while chars.next_if(|(_, c)| c.is_whitespace()).is_some() {}
+        let Some(&(start, _)) = chars.peek() else { return words };
+        let mut text = String::new();
+        let mut quote = None;
+        let mut quoted = false;
+        let mut end = range.end;
+        while let Some((at, c)) = chars.next() {
+            match quote {
+                None if c.is_whitespace() => {
+                    end = at;
+                    break;
+                }
+                None if c == '\'' || c == '"' => {
+                    quote = Some(c);
+                    quoted = true;
+                }
+                Some(open) if c == open => quote = None,
+                _ => {}
+            }
+            if c == escape && quote != Some('\'') {
+                // At the very end an escape means nothing.
+                let Some((_, escaped)) = chars.next() else { break };
+                text.push(c);
+                text.push(escaped);
+            } else {
+                text.push(c);
+            }
+        }
+        if quoted || !text.is_empty() {
+            words.push(Word { text, span: start..end });
+        }
+    }
+}
+
+fn pairs(
+    line: &str,
+    range: Range<usize>,
+    escape: char,
+    keyword: &Word,
+) -> Result<Vec<Word>, (LineError, Range<usize>)> {
+    let words = quoted_words(line, range.clone(), escape);
+    let Some(first) = words.first() else { return Ok(Vec::new()) };
+    if !first.text.contains('=') {
+        let text = &line[range.clone()];
+        let Some(blank) = text.find(is_blank) else {
+            return Err((LineError::NoValue { keyword: keyword.text.to_uppercase() }, range));
+        };
+        let value = range.end - text[blank..].trim_start_matches(is_blank).len();
+        return Ok(vec![word(line, range.start..range.start + blank), word(line, value..range.end)]);
+    }
+    let mut pairs = Vec::new();
+    for word in words {
+        let Some((name, value)) = word.text.split_once('=') else {
+            let error = LineError::NotAPair { keyword: keyword.text.to_uppercase(), word: word.text.clone() };
+            return Err((error, word.span));
+        };
+        let middle = (word.span.start + name.len() + 1).min(word.span.end);
+        pairs.push(Word { text: name.to_owned(), span: word.span.start..middle });
+        pairs.push(Word { text: value.to_owned(), span: middle..word.span.end });
+    }
+    Ok(pairs)
+}
