@@ -15,6 +15,25 @@ use super::{Git, Scratch};
 /// The remote's name: one that nobody's settings know.
 pub(super) const REMOTE: &str = "image-factory";
 
+impl Extent {
+    /// The same, with all files.
+    pub fn with_files(self) -> Self {
+        match self {
+            Extent::Tip | Extent::TipWithFiles => Extent::TipWithFiles,
+            Extent::History | Extent::HistoryWithFiles => Extent::HistoryWithFiles,
+        }
+    }
+
+    fn is_deep(self) -> bool {
+        matches!(self, Extent::History | Extent::HistoryWithFiles)
+    }
+
+    /// Whether files come only when they are asked for.
+    pub fn is_filtered(self) -> bool {
+        self != self.with_files()
+    }
+}
+
 /// A repository in a scratch folder, and where it comes from.
 pub(super) struct Repository {
     git: Git,
@@ -56,6 +75,8 @@ pub(super) enum Extent {
     TipWithFiles,
     /// All commits and folders, to look for one commit.
     History,
+    /// The whole repository, where both are needed.
+    HistoryWithFiles,
 }
 
 impl Repository {
@@ -170,10 +191,10 @@ impl Repository {
         let mut command = self.command();
         command.args(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance"]);
         command.args(["--no-write-fetch-head", "--update-shallow"]);
-        if extent != Extent::History {
+        if !extent.is_deep() {
             command.arg("--depth=1");
         }
-        if extent != Extent::TipWithFiles {
+        if extent.is_filtered() {
             command.arg("--filter=blob:none");
         }
         command.args(["--end-of-options", REMOTE]).arg(format!("+{from}:{into}"));
@@ -182,7 +203,7 @@ impl Repository {
             return Ok(Err(finished.stderr));
         }
         // Git 2.39 warns so and goes on; without the line, a later request for blobs finds them here.
-        if extent == Extent::TipWithFiles || finished.stderr.contains("filtering not recognized") {
+        if !extent.is_filtered() || finished.stderr.contains("filtering not recognized") {
             self.blobs = None;
         }
         Ok(Ok(()))
@@ -256,29 +277,61 @@ impl Repository {
         Ok(entries)
     }
 
-    /// The blob and its size in bytes at each path, symbolic links followed inside the commit.
-    pub fn follow(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<(String, u64)>>, GitError> {
-        let queries: Vec<String> = paths.iter().map(|path| format!("{commit}:{path}")).collect();
-        let stdin = queries.iter().fold(String::new(), |stdin, query| stdin + query + "\n");
-        let arguments = ["cat-file", "--batch-check", "--follow-symlinks"];
-        let out = self.must("cannot look for files", arguments, stdin.into_bytes())?;
-        let mut reader = Reader { rest: &out };
-        let mut found = Vec::with_capacity(paths.len());
-        for query in &queries {
-            let line = reader.line();
-            let fields: Vec<&str> = line.split(' ').collect();
-            found.push(match fields.as_slice() {
-                _ if line == format!("{query} missing") => None,
-                [object, "blob", size] => size.parse().ok().map(|size| ((*object).to_owned(), size)),
-                // A link that leaves the repository, leads nowhere or in circles; its target follows.
-                ["symlink" | "dangling" | "loop" | "notdir", size] => {
-                    reader.skip(size.parse().unwrap_or(0));
-                    None
+    /// The blob at each path, symbolic links followed inside the commit; `None` where there is none.
+    ///
+    /// As a checkout would read, and unlike `cat-file --follow-symlinks`, whose links know no `./`
+    /// (git 2.39, `get_tree_entry_follow_symlinks`). Each round asks for all paths at once.
+    pub fn follow(&mut self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, GitError> {
+        let mut pending: Vec<(usize, String)> = paths.iter().cloned().enumerate().collect();
+        let mut found = vec![None; paths.len()];
+        for _ in 0..=MAX_HOPS {
+            if pending.is_empty() {
+                break;
+            }
+            let asked: BTreeSet<String> =
+                pending.iter().flat_map(|(_, path)| prefixes(path)).map(str::to_owned).collect();
+            let entries = self.entries(commit, &Vec::from_iter(asked), false)?;
+            let link_in = |path: &str| {
+                let mut links =
+                    prefixes(path).filter_map(|prefix| Some((prefix.len(), entries.get(prefix)?)));
+                links
+                    .find(|(_, entry)| entry.mode == Entry::SYMLINK)
+                    .map(|(end, entry)| (end, entry.object.clone()))
+            };
+            let links: BTreeSet<String> =
+                pending.iter().filter_map(|(_, path)| Some(link_in(path)?.1)).collect();
+            let targets = if links.is_empty() {
+                BTreeMap::new()
+            } else {
+                self.fetch_blobs(links.iter().cloned())?;
+                self.contents(&links)?
+            };
+            let mut next = Vec::new();
+            for (number, path) in pending {
+                let Some((end, link)) = link_in(&path) else {
+                    let entry = entries.get(&path).filter(|entry| entry.is_blob());
+                    found[number] = entry.map(|entry| entry.object.clone());
+                    continue;
+                };
+                let target = targets.get(&link).and_then(|bytes| std::str::from_utf8(bytes).ok());
+                if let Some(path) = target.and_then(|target| linked(&path[..end], target, &path[end..])) {
+                    next.push((number, path));
                 }
-                _ => None,
-            });
+            }
+            pending = next;
         }
         Ok(found)
+    }
+
+    /// The sizes of blobs in bytes.
+    pub fn sizes(&self, objects: &BTreeSet<String>) -> Result<BTreeMap<String, u64>, GitError> {
+        let stdin = objects.iter().fold(String::new(), |stdin, object| stdin + object + "\n");
+        let out = self.must("cannot look for files", ["cat-file", "--batch-check"], stdin.into_bytes())?;
+        let size = |line: &str| {
+            let (object, rest) = line.split_once(' ')?;
+            Some((object.to_owned(), rest.strip_prefix("blob ")?.parse().ok()?))
+        };
+        Ok(String::from_utf8_lossy(&out).lines().filter_map(size).collect())
     }
 
     /// The bytes of blobs.
@@ -320,6 +373,32 @@ impl<'a> Reader<'a> {
         self.rest = self.rest.get(size.saturating_add(1)..).unwrap_or_default();
         bytes
     }
+}
+
+/// How many symbolic links a path may go through.
+const MAX_HOPS: usize = 8;
+
+/// `a`, `a/b` and `a/b/c` of `a/b/c`.
+fn prefixes(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(end, _)| end).chain([path.len()]).map(|end| &path[..end])
+}
+
+/// Where a link leads: its own path, what stands in it, and what follows it in the path asked for.
+fn linked(link: &str, target: &str, rest: &str) -> Option<String> {
+    if target.is_empty() || target.starts_with('/') || target.len() > 4096 {
+        return None;
+    }
+    let mut parts: Vec<&str> = link.split('/').collect();
+    parts.pop();
+    for part in target.split('/').chain(rest.split('/')) {
+        match part {
+            "" | "." => {}
+            // One more than there are leads out of the repository.
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    super::address::path_in_repository(&parts.join("/"))
 }
 
 impl Address {
@@ -367,4 +446,27 @@ impl Address {
 /// Whether git's words say that the server has no such branch or tag.
 pub(super) fn is_missing_reference(stderr: &str) -> bool {
     stderr.contains("couldn't find remote ref") && kind_of(stderr) == Kind::NotFound
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_leads_from_where_it_stands() {
+        let check = |link: &str, target: &str, rest: &str, expected: Option<&str>| {
+            assert_eq!(linked(link, target, rest).as_deref(), expected, "{link} -> {target}");
+        };
+        check("link", "file", "", Some("file"));
+        check("a/link", "file", "", Some("a/file"));
+        check("a/link", "./b/../c", "/d", Some("a/c/d"));
+        check("a/link", "../b", "", Some("b"));
+        check("a/b/link", "../..", "/c", Some("c"));
+        check("a/link", "../../b", "", None);
+        check("link", "/etc", "/passwd", None);
+        check("link", "..", "", None);
+        check("link", "", "", None);
+        check("link", ".git", "/config", None);
+        check("link", "a\nb", "", None);
+    }
 }

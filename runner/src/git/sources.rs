@@ -7,13 +7,14 @@ use image_factory::abi::{GitFetched, GitNeed};
 
 use super::address::{check_reference, path_in_repository, Address};
 use super::error::{GitError, Kind};
-use super::objects::{is_missing_reference, Entry, Extent, Repository};
+use super::objects::{is_missing_reference, Extent, Repository};
 use super::{Git, Scratch};
 
 /// The most bytes of one file that are handed on.
 ///
 /// A larger file is cut one byte behind this size, which is more than the module reads of a
 /// Dockerfile: so the module refuses the file, at its place, and nothing of it is taken for true.
+/// A file too large for memory is not read at all, and as many line ends stand for it.
 pub const MAX_FILE: usize = 1 << 20;
 
 /// The most paths of one repository in one call; and with `MAX_FILE` a bound for memory.
@@ -185,10 +186,11 @@ impl Source {
                 GitError::new(Kind::NotFound, format!("{doing}: it is not a commit"))
                     .hint("name a branch, a tag or a commit")
             })?;
-            return Ok(Source { repository, commit, filtered: extent == Extent::Tip });
+            return Ok(Source { repository, commit, filtered: extent.is_filtered() });
         }
         if is_commit && refuses_commits(&words) {
-            return Source::look_for(git, cache, &format!("{name}-history"), address, reference);
+            let extent = if extent.is_filtered() { Extent::History } else { Extent::HistoryWithFiles };
+            return Source::look_for(git, cache, &format!("{name}-history"), address, reference, extent);
         }
         Err(repository.failure(&doing, &words))
     }
@@ -200,18 +202,18 @@ impl Source {
         name: &str,
         address: Address,
         commit: &str,
+        extent: Extent,
     ) -> Result<Self, GitError> {
         let shown = address.shown.clone();
         let mut repository = Repository::create(git, cache, name, address)?;
         for kind in ["heads", "tags"] {
             let (from, into) = (format!("refs/{kind}/*"), format!("refs/image-factory/{kind}/*"));
-            if let Err(stderr) = repository.fetch(&from, &into, Extent::History)? {
+            if let Err(stderr) = repository.fetch(&from, &into, extent)? {
                 return Err(repository.failure(&format!("cannot fetch `{shown}`"), &stderr));
             }
         }
-        // Every object that is not here would be asked for; the server would refuse, and that says it too.
         match repository.commit(commit)? {
-            Some(commit) => Ok(Source { repository, commit, filtered: true }),
+            Some(commit) => Ok(Source { repository, commit, filtered: extent.is_filtered() }),
             None => Err(GitError::new(
                 Kind::NotFound,
                 format!("`{shown}` sends no single commits, and no branch or tag holds `{commit}`"),
@@ -230,14 +232,21 @@ impl Source {
             paths.iter().map(|path| (path.clone(), None)).collect();
         let (asked, inside): (Vec<&String>, Vec<String>) =
             paths.iter().filter_map(|path| Some((path, path_in_repository(path)?))).unzip();
-        let entries = self.repository.entries(&self.commit, &inside, false)?;
-        let blobs = entries.into_values().filter(Entry::is_blob).map(|entry| entry.object);
-        self.repository.fetch_blobs(blobs)?;
         let found = self.repository.follow(&self.commit, &inside)?;
+        let objects: BTreeSet<String> = found.iter().flatten().cloned().collect();
+        if objects.is_empty() {
+            return Ok(files);
+        }
+        self.repository.fetch_blobs(objects.iter().cloned())?;
+        let sizes = self.repository.sizes(&objects)?;
         let mut batch = Batch::default();
-        for (path, blob) in asked.iter().zip(&found) {
-            if let Some((object, size)) = blob {
-                batch.add(path, object, *size);
+        for (path, object) in asked.iter().zip(&found) {
+            let Some(object) = object else { continue };
+            let size = sizes.get(object).copied().unwrap_or(0);
+            if size > Batch::MOST {
+                files.insert((*path).clone(), Some("\n".repeat(MAX_FILE + 1)));
+            } else {
+                batch.add(path, object, size);
             }
         }
         for (objects, paths) in batch.into_parts() {
