@@ -8,12 +8,22 @@
 //! An answer with `needs` asks the host to fetch and to send the same request again with the
 //! results under `fetched`; a host does so a bounded number of times.
 
+#[cfg(feature = "bindgen")]
+mod bindgen;
+#[cfg(feature = "module")]
+mod extism;
+#[cfg(feature = "module")]
+mod plain;
+
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::diagnostic::Diagnostic;
 use crate::tree::Tree;
+use crate::{check, generate};
 
 /// The version of the envelope; a module refuses another one.
 pub const ABI_VERSION: u32 = 1;
@@ -25,6 +35,7 @@ pub struct Request {
     /// [`ABI_VERSION`].
     pub abi: u32,
     /// `generate`, `analyze`, `bases`, `reference`, `check` or `about`.
+    #[serde(default)]
     pub verb: String,
     /// The verb's own arguments, as its module documents them.
     #[serde(default)]
@@ -86,7 +97,7 @@ pub struct GitFetched {
 }
 
 /// What the core answers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     /// Set where the host must fetch something first; all else is then empty.
@@ -95,9 +106,10 @@ pub struct Answer {
     /// Changed files by path in the tree; `None` deletes one.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, Option<String>>,
-    /// Kubernetes objects, in the order to print.
+    /// Kubernetes objects, in the order to print; kept as text, so that a host that only passes them
+    /// on need not build them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub manifests: Vec<serde_json::Value>,
+    pub manifests: Vec<Box<RawValue>>,
     /// What a verb prints that is neither a file nor a manifest (`bases`, `reference`, `about`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<serde_json::Value>,
@@ -117,14 +129,24 @@ fn is_zero(n: &u8) -> bool {
 }
 
 /// The verbs this module answers, in the order that `about` lists them.
-pub const VERBS: &[&str] = &["about"];
+pub const VERBS: &[&str] = &["about", "check", "generate"];
 
 /// Answers one request: the whole module, whatever the shell around it.
 ///
 /// It never fails: what is wrong with the request itself becomes an answer with a diagnostic.
 pub fn answer(request: &[u8]) -> Vec<u8> {
+    answer_verb("", request)
+}
+
+/// The same for a host that calls one export a verb: a request without a verb gets this one.
+pub fn answer_verb(verb: &str, request: &[u8]) -> Vec<u8> {
     let answer = match parse(request) {
-        Ok(request) => dispatch(&request),
+        Ok(mut request) => {
+            if request.verb.is_empty() {
+                verb.clone_into(&mut request.verb);
+            }
+            dispatch(&request)
+        }
         Err(diagnostic) => Answer { diagnostics: vec![diagnostic], exit: 70, ..Answer::default() },
     };
     serde_json::to_vec(&answer)
@@ -149,10 +171,34 @@ fn parse(request: &[u8]) -> Result<Request, Diagnostic> {
 fn dispatch(request: &Request) -> Answer {
     match request.verb.as_str() {
         "about" => about(),
+        "check" => with_args(request, check::check),
+        "generate" => with_args(request, generate::generate),
         verb => Answer {
             diagnostics: vec![Diagnostic::error("IF0004", format!("unknown verb `{verb}`"))
                 .hint(format!("this module knows {}", VERBS.join(", ")))],
             exit: 2,
+            ..Answer::default()
+        },
+    }
+}
+
+/// Runs a verb with its arguments; absent arguments are the defaults.
+fn with_args<A: Default + DeserializeOwned>(
+    request: &Request,
+    verb: impl FnOnce(&Request, &A) -> Answer,
+) -> Answer {
+    let args = match &request.args {
+        serde_json::Value::Null => Ok(A::default()),
+        args => A::deserialize(args),
+    };
+    match args {
+        Ok(args) => verb(request, &args),
+        Err(error) => Answer {
+            diagnostics: vec![Diagnostic::error(
+                "IF0005",
+                format!("the arguments of `{}`: {error}", request.verb),
+            )],
+            exit: 70,
             ..Answer::default()
         },
     }

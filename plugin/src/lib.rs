@@ -5,5 +5,20 @@
 //! global, so one request gives the same bytes in a test, a pod and a browser.
 
 pub mod abi;
+pub mod check;
 pub mod diagnostic;
+pub mod duration;
+pub mod entry;
+pub mod factory;
+pub mod fields;
+pub mod generate;
+pub mod go_regex;
+pub mod images;
+pub mod name;
+pub mod reference;
+#[cfg(feature = "schema")]
+pub mod schema;
+pub mod state;
 pub mod tree;
+pub mod warehouse;
+pub mod yaml;

@@ -10,6 +10,7 @@ use std::process::Command;
 use super::address::Address;
 use super::error::{kind_of, GitError, Kind};
 use super::process::{failure, reading_helper, Finished};
+use super::scratch::disk;
 use super::{Git, Scratch};
 
 /// The remote's name: one that nobody's settings know.
@@ -86,10 +87,7 @@ impl Repository {
         let mut secrets = address.secrets.clone();
         secrets.extend(git.secrets());
         secrets.push((scratch.path().to_string_lossy().into_owned(), "…"));
-        let disk = |error: std::io::Error| {
-            GitError::new(Kind::Disk, format!("cannot write a temporary repository: {error}"))
-                .hint("set `TMPDIR` to a folder that is writable and has room")
-        };
+        let disk = |error| disk("write a temporary repository", &error);
         let credential = match &address.credential {
             Some(line) => {
                 let path = scratch.path().join(format!("{name}-credential"));

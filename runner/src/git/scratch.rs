@@ -1,17 +1,15 @@
 //! A temporary folder that only its owner can read, removed when it is dropped.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
-use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use tempfile::TempDir;
 
 use super::error::{GitError, Kind};
 
 /// A folder of our own, with mode 0700.
 #[derive(Debug)]
 pub struct Scratch {
-    path: PathBuf,
+    folder: TempDir,
 }
 
 impl Scratch {
@@ -20,39 +18,28 @@ impl Scratch {
     /// # Errors
     /// The disk is full, or `parent` is missing or not writable.
     pub fn new(parent: &Path) -> Result<Self, GitError> {
-        let wrong = |error: std::io::Error| {
-            GitError::new(Kind::Disk, format!("cannot make a temporary folder: {error}"))
-                .hint("set `TMPDIR` to a folder that is writable and has room")
-        };
         // git wants absolute paths: it may change its own folder.
-        let parent = std::path::absolute(parent).map_err(wrong)?;
-        for _ in 0..16 {
-            let path = parent.join(format!("image-factory-{:016x}", random()));
-            match std::fs::DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Scratch { path }),
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(wrong(error)),
-            }
+        let folder = std::path::absolute(parent)
+            .and_then(|parent| tempfile::Builder::new().prefix("image-factory-").tempdir_in(parent));
+        match folder {
+            Ok(folder) => Ok(Scratch { folder }),
+            Err(error) => Err(disk("make a temporary folder", &error)),
         }
-        Err(wrong(ErrorKind::AlreadyExists.into()))
     }
 
     /// Where it is; absolute.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.folder.path()
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Nobody can act on a failure here: the folder is below the system's temporary folder.
-        let _ = std::fs::remove_dir_all(&self.path);
-    }
-}
-
-/// A number that differs between processes also where their ids are equal, as in pods.
-///
-/// The standard library seeds each [`RandomState`] from the operating system.
-pub(super) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
+/// Trouble with a temporary file; the error's own path is left out.
+pub(super) fn disk(doing: &str, error: &std::io::Error) -> GitError {
+    // tempfile adds a path to what the system says.
+    let why = match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code).to_string(),
+        None => error.kind().to_string(),
+    };
+    GitError::new(Kind::Disk, format!("cannot {doing}: {why}"))
+        .hint("set `TMPDIR` to a folder that is writable and has room")
 }

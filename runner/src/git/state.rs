@@ -5,7 +5,9 @@
 //! written through. A lost race reads the new tip and asks the caller's function again; lines are
 //! never merged and nothing is ever forced.
 
+use std::collections::hash_map::RandomState;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use super::address::{check_reference, path_in_repository, Address};
 use super::error::{kind_of, safe, GitError, Kind};
 use super::objects::{is_missing_reference, Entry, Extent, Repository, REMOTE};
-use super::scratch::random;
+use super::scratch::disk;
 use super::{Git, Scratch};
 
 /// How often a commit is tried before the run ends with [`Kind::Race`].
@@ -270,10 +272,7 @@ impl StateRepository {
             let what = format!("the factory's folder has more than {} MiB", MAX_BYTES >> 20);
             return Err(GitError::new(Kind::TooLarge, what));
         }
-        let disk = |error: std::io::Error| {
-            GitError::new(Kind::Disk, format!("cannot write a temporary file: {error}"))
-                .hint("set `TMPDIR` to a folder that is writable and has room")
-        };
+        let disk = |error| disk("write a temporary file", &error);
         if self.reads > 0 {
             std::fs::remove_dir_all(&self.folder).map_err(disk)?;
         }
@@ -399,10 +398,7 @@ impl StateRepository {
             return Ok(Vec::new());
         }
         let folder = self.scratch.path().join("objects");
-        let disk = |error: std::io::Error| {
-            GitError::new(Kind::Disk, format!("cannot write a temporary file: {error}"))
-                .hint("set `TMPDIR` to a folder that is writable and has room")
-        };
+        let disk = |error| disk("write a temporary file", &error);
         match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(disk(error)),
             _ => std::fs::create_dir(&folder).map_err(disk)?,
@@ -503,6 +499,13 @@ fn is_race(verdict: &str, words: &str) -> bool {
 fn back_off(attempt: u32, random: u64) -> Duration {
     let most = 250_u64.saturating_mul(1 << attempt.min(5));
     Duration::from_millis(50 + random % most)
+}
+
+/// A number that differs between processes also where their ids are equal, as in pods.
+///
+/// The standard library seeds each [`RandomState`] from the operating system.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// Writes a file that must not be there, so that nothing is followed or replaced.

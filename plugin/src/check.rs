@@ -1,0 +1,181 @@
+//! `check`: what a pull request runs. Everything that `generate` would refuse, and more warnings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::abi::{Answer, GitNeed, Needs, Request};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::generate::{self, Inputs};
+use crate::images;
+use crate::yaml::Source;
+
+/// Files that build several images at once, as their tools look for them at a repository's root.
+const BUILD_FILES: [&str; 6] = [
+    "compose.yaml",
+    "compose.yml",
+    "docker-bake.hcl",
+    "docker-bake.json",
+    "docker-compose.yaml",
+    "docker-compose.yml",
+];
+
+/// The arguments of `check`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Args {
+    /// As for `generate`.
+    pub kargo_version: Option<String>,
+    /// As for `generate`.
+    pub allow_empty: bool,
+    /// As for `generate`.
+    pub module: Option<String>,
+    /// Whether the host has the sources at hand, so that bake and compose files can be looked at.
+    pub sources: bool,
+}
+
+/// Checks a factory's folder.
+pub fn check(request: &Request, args: &Args) -> Answer {
+    let generate_args = generate::Args {
+        kargo_version: args.kargo_version.clone(),
+        allow_empty: args.allow_empty,
+        module: args.module.clone(),
+    };
+    if let Err(refusal) = generate_args.kargo_version() {
+        return Answer { diagnostics: vec![refusal], exit: 2, ..Answer::default() };
+    }
+    let mut found = Diagnostics::default();
+    if let Some(inputs) = Inputs::read(request, &generate_args, &mut found) {
+        let text = request.tree.text(images::PATH).unwrap_or_default();
+        let source = Source { file: images::PATH, text };
+        if args.sources {
+            let needs = needs(&inputs, request);
+            if !needs.is_empty() {
+                return Answer { needs: Some(Needs { git: needs }), ..Answer::default() };
+            }
+            build_files(&inputs, request, source, &mut found);
+        }
+        twice(&inputs, source, &mut found);
+        patterns(&inputs, source, &mut found);
+        own_repository(&inputs, source, &mut found);
+    }
+    found.sort();
+    let exit = u8::from(found.has_errors());
+    Answer { diagnostics: found.0, exit, ..Answer::default() }
+}
+
+/// One image enrolled under two names is rebuilt, or watched, twice.
+fn twice(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
+    let mut first: BTreeMap<(String, String), &str> = BTreeMap::new();
+    for enrolment in inputs.enrolments.values() {
+        let watched = match &enrolment.build {
+            Some(_) => String::new(),
+            None => format!("{:?}", crate::warehouse::selection(&enrolment.watch).ok()),
+        };
+        match first.get(&(enrolment.image.name(), watched.clone())) {
+            Some(other) => {
+                let message = format!("`{}` is enrolled as `{other}` too", enrolment.image.name());
+                found.push(source.warning("IF0510", enrolment.place, message).hint("keep one of the two"));
+            }
+            None => {
+                first.insert((enrolment.image.name(), watched), &enrolment.name);
+            }
+        }
+    }
+}
+
+/// A pattern that no tag can match is a Warehouse that never finds anything.
+fn patterns(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
+    for enrolment in inputs.enrolments.values() {
+        let Some(pattern) = &enrolment.watch.allow_tags else { continue };
+        if pattern.value.matches_no_tag {
+            let message = format!("no tag can match `{}`", pattern.value.text);
+            let hint = "tags are letters, digits, `_`, `.` and `-`; outside quotes YAML keeps a backslash as it is, so one is enough";
+            found.push(source.warning("IF0511", pattern.place, message).hint(hint));
+        }
+    }
+}
+
+/// A commit of state starts CI, which publishes an image, which is analyzed, which commits state.
+fn own_repository(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
+    let Some(own) = inputs.factory.git_url.as_deref().filter(|_| !inputs.factory.skip_ci) else { return };
+    let normal = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_lowercase();
+    for enrolment in inputs.enrolments.values() {
+        let Some(build) = &enrolment.build else { continue };
+        if normal(&inputs.factory.git_url(build)) == normal(own) {
+            let message = format!(
+                "the state is committed to the repository that builds `{}`, and `skipCI` is off",
+                enrolment.name
+            );
+            found.push(source.warning("IF0512", enrolment.place, message).hint(
+                "write `git: {skipCI: true}` in factory.yaml, or keep the state in a repository of its own",
+            ));
+        }
+    }
+}
+
+fn sources(inputs: &Inputs) -> BTreeSet<(String, String)> {
+    let builds = inputs.enrolments.values().filter_map(|enrolment| enrolment.build.as_ref());
+    builds.map(|build| (inputs.factory.git_url(build), build.branch.clone())).collect()
+}
+
+fn needs(inputs: &Inputs, request: &Request) -> Vec<GitNeed> {
+    let is_there = |(url, reference): &(String, String)| {
+        request.fetched.git.iter().any(|git| git.url == *url && git.reference == *reference)
+    };
+    sources(inputs)
+        .into_iter()
+        .filter(|source| !is_there(source))
+        .map(|(url, reference)| GitNeed { url, reference, paths: BUILD_FILES.map(str::to_owned).to_vec() })
+        .collect()
+}
+
+/// Arguments and target that a bake or compose file passes are not read; images.yaml must say them.
+fn build_files(inputs: &Inputs, request: &Request, source: Source<'_>, found: &mut Diagnostics) {
+    for enrolment in inputs.enrolments.values() {
+        let Some(build) = &enrolment.build else { continue };
+        let url = inputs.factory.git_url(build);
+        let fetched = request.fetched.git.iter().find(|git| git.url == url && git.reference == build.branch);
+        let Some(git) = fetched else { continue };
+        if let Some(error) = &git.error {
+            let message = format!("`{}`: {url} cannot be looked at: {error}", enrolment.name);
+            found.push(source.warning("IF0513", enrolment.place, message));
+            continue;
+        }
+        let says_all = !build.build_args.is_empty() || build.target.is_some();
+        let folder = build.dockerfile.value.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for (path, text) in &git.files {
+            let Some(text) = text else { continue };
+            let names_it = text.contains(&build.dockerfile.value)
+                || (!folder.is_empty()
+                    && text
+                        .lines()
+                        .any(|line| line.trim_end_matches(['"', '\'', '/', ',']).ends_with(folder)));
+            if names_it && !says_all {
+                let message =
+                    format!("{path} builds `{}` too, and what it passes is not read", build.dockerfile.value);
+                found.push(
+                    source
+                        .warning("IF0513", build.dockerfile.place, message)
+                        .hint("if it passes arguments or a target, write them as `source.buildArgs` and `source.target`"),
+                );
+            }
+        }
+    }
+}
+
+/// A finding as GitHub's runner reads it from a job's output.
+pub fn github_annotation(diagnostic: &Diagnostic) -> String {
+    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
+    let kind = if diagnostic.is_error() { "error" } else { "warning" };
+    let place = diagnostic.location.as_ref().map_or(String::new(), |place| match place.line {
+        0 => format!("file={},", property(&place.file)),
+        line => {
+            let end = place.column + place.length.saturating_sub(1);
+            format!("file={},line={line},col={},endColumn={end},", property(&place.file), place.column)
+        }
+    });
+    let hint = diagnostic.hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
+    format!("::{kind} {place}title={}::{}", diagnostic.code, escape(&format!("{}{hint}", diagnostic.message)))
+}

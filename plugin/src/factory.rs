@@ -1,0 +1,352 @@
+//! factory.yaml: where the factory runs and its defaults. All of it is optional.
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Diagnostics;
+use crate::duration::Duration;
+use crate::fields::{Fields, Spanned};
+use crate::images::{self, Build, Provider};
+use crate::name;
+use crate::tree::Tree;
+use crate::warehouse::KargoVersion;
+use crate::yaml::{self, Content, Place, Source};
+
+/// The file's path in the factory's folder.
+pub const PATH: &str = "factory.yaml";
+
+const MAX_BYTES: usize = 1 << 20;
+
+/// What factory.yaml says, with the defaults where it is silent.
+#[derive(Clone, Debug)]
+pub struct Factory {
+    /// Kargo Project, and the namespace of all that is rendered.
+    pub project: String,
+    /// The Kargo that is written for.
+    pub kargo: KargoVersion,
+    /// The pin of the module: `sha256:` and 64 hex digits.
+    pub module: Option<Spanned<String>>,
+    /// Platforms that images are built for where their `source` says nothing.
+    pub platforms: Vec<String>,
+    /// Which uses of a base image count.
+    pub roles: Vec<String>,
+    /// The roles' intervals.
+    pub intervals: Intervals,
+    /// Where `owner/name` repositories are.
+    pub providers: Providers,
+    /// Registries whose certificate goes unchecked.
+    pub insecure_registries: Vec<String>,
+    /// The Kargo controller that handles the Project; `None` for the default one.
+    pub shard: Option<String>,
+    /// The repository that holds this folder, if it is told.
+    pub git_url: Option<String>,
+    /// Whether commits carry `[skip ci]`.
+    pub skip_ci: bool,
+}
+
+/// How often registries are asked.
+#[derive(Clone, Debug)]
+pub struct Intervals {
+    /// For base images.
+    pub base: Duration,
+    /// For external images.
+    pub external: Duration,
+    /// By the registry's host, before the two above.
+    pub registries: BTreeMap<String, Duration>,
+}
+
+/// The hosts behind `owner/name`.
+#[derive(Clone, Debug)]
+pub struct Providers {
+    /// GitHub's or a GitHub Enterprise's URL, without a trailing `/`.
+    pub github: String,
+    /// GitLab's URL, without a trailing `/`.
+    pub gitlab: String,
+}
+
+impl Default for Factory {
+    fn default() -> Self {
+        let day = Duration::parse("24h").expect("a constant duration");
+        Factory {
+            project: "image-factory".to_owned(),
+            kargo: KargoVersion::NEWEST,
+            module: None,
+            platforms: vec!["linux/amd64".to_owned()],
+            roles: ["final", "stage", "copy-from", "mount-from", "onbuild", "context"]
+                .map(String::from)
+                .to_vec(),
+            intervals: Intervals { base: day, external: day, registries: BTreeMap::new() },
+            providers: Providers {
+                github: "https://github.com".to_owned(),
+                gitlab: "https://gitlab.com".to_owned(),
+            },
+            insecure_registries: Vec::new(),
+            shard: None,
+            git_url: None,
+            skip_ci: true,
+        }
+    }
+}
+
+impl Factory {
+    /// The URL of a source: `owner/name` under its provider's URL, or as it is.
+    pub fn git_url(&self, build: &Build) -> String {
+        let host = match build.provider {
+            _ if images::is_git_url(&build.repo) => return build.repo.clone(),
+            Provider::GitHub => &self.providers.github,
+            Provider::GitLab => &self.providers.gitlab,
+            Provider::Git => return build.repo.clone(),
+        };
+        format!("{host}/{}.git", build.repo)
+    }
+
+    /// The interval of an image's Warehouse: the registry's, else the role's.
+    pub fn interval(&self, registry: &str, is_base: bool) -> Duration {
+        let of_role = if is_base { self.intervals.base } else { self.intervals.external };
+        self.intervals.registries.get(registry).copied().unwrap_or(of_role)
+    }
+}
+
+/// Reads and checks factory.yaml; the defaults where there is none.
+pub fn read(tree: &Tree, found: &mut Diagnostics) -> Factory {
+    let mut factory = Factory::default();
+    if !tree.0.contains_key(PATH) {
+        return factory;
+    }
+    let Some(text) = images::text(tree, PATH, MAX_BYTES, found) else { return factory };
+    let source = Source { file: PATH, text };
+    let root = match yaml::parse(source) {
+        Ok(Some(root)) => root,
+        Ok(None) => return factory,
+        Err(diagnostics) => {
+            found.extend(diagnostics);
+            return factory;
+        }
+    };
+    let Some(mut fields) = Fields::of(source, &root, "factory.yaml", found) else { return factory };
+    project(&mut fields, &mut factory);
+    kargo(&mut fields, &mut factory);
+    module(&mut fields, &mut factory);
+    if let Some(node) = fields.node("git") {
+        git(source, node, &mut factory, fields.found);
+    }
+    if fields.boolean("pipelines") == Some(true) {
+        let place = fields.node("pipelines").map_or(fields.place(), |node| node.place);
+        fields.found.push(
+            source
+                .error(
+                    "IF0305",
+                    place,
+                    "`pipelines` is not built yet: only the contract's Warehouses are rendered",
+                )
+                .hint("write `pipelines: false`"),
+        );
+    }
+    fields.boolean("paused");
+    if let Some(node) = fields.node("defaults") {
+        defaults(source, node, &mut factory, fields.found);
+    }
+    if let Some(node) = fields.node("intervals") {
+        intervals(source, node, &mut factory, fields.found);
+    }
+    if let Some(node) = fields.node("providers") {
+        providers(source, node, &mut factory, fields.found);
+    }
+    if let Some(node) = fields.node("registries") {
+        registries(source, node, &mut factory, fields.found);
+    }
+    if let Some(url) = fields.string("stateURL") {
+        check_url(source, "stateURL", &url, fields.found);
+    }
+    images::interval(&mut fields, "pollInterval");
+    factory.shard = fields.string("shard").map(|shard| shard.value).filter(|shard| !shard.is_empty());
+    fields.finish();
+    factory
+}
+
+fn project(fields: &mut Fields<'_, '_>, factory: &mut Factory) {
+    let Some(project) = fields.string("project") else { return };
+    // A Project is also a Namespace, so its name is a DNS label: no dots.
+    if name::check(&project.value).is_err() && !name::ROLE_NAMES.contains(&project.value.as_str())
+        || project.value.contains('.')
+    {
+        let message = format!("`{}` cannot name a Kargo Project, which is also a namespace", project.value);
+        let diagnostic = fields.source().error("IF0301", project.place, message);
+        fields.found.push(diagnostic.hint("write for example `project: image-factory`"));
+    } else {
+        factory.project = project.value;
+    }
+}
+
+fn kargo(fields: &mut Fields<'_, '_>, factory: &mut Factory) {
+    let Some(text) = fields.string("kargo") else { return };
+    match kargo_version(&text.value) {
+        Ok(version) => factory.kargo = version,
+        Err((message, hint)) => {
+            let diagnostic = fields.source().error("IF0302", text.place, format!("`kargo`: {message}"));
+            fields.found.push(diagnostic.hint(hint));
+        }
+    }
+}
+
+/// A Kargo version that Warehouses can be written for, or what is wrong and the remedy.
+///
+/// # Errors
+/// Not a version, or one before 1.7.
+pub fn kargo_version(text: &str) -> Result<KargoVersion, (String, String)> {
+    let newest = KargoVersion::NEWEST;
+    let hint = format!("write for example \"{}.{}\"", newest.0, newest.1);
+    match KargoVersion::parse(text) {
+        Some(version) if version >= KargoVersion::OLDEST => Ok(version),
+        Some(_) => Err((format!("version {text} is too old: Warehouses need Kargo 1.7 or newer"), hint)),
+        None => Err((format!("`{text}` is not a version"), hint)),
+    }
+}
+
+fn module(fields: &mut Fields<'_, '_>, factory: &mut Factory) {
+    let Some(pin) = fields.string("module") else { return };
+    let is_digest = pin.value.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    });
+    if is_digest {
+        factory.module = Some(pin);
+    } else {
+        let message = "`module` must be `sha256:` and 64 hex digits in lower case";
+        let diagnostic = fields.source().error("IF0303", pin.place, message);
+        fields.found.push(diagnostic.hint("`image-factory --version` prints the digest of its module"));
+    }
+}
+
+fn git(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, found: &mut Diagnostics) {
+    let Some(mut fields) = Fields::of(source, node, "`git`", found) else { return };
+    if let Some(url) = fields.string("url") {
+        if images::is_git_url(&url.value) {
+            factory.git_url = Some(url.value);
+        } else {
+            let diagnostic = source.error("IF0304", url.place, format!("`{}` is not a git URL", url.value));
+            fields
+                .found
+                .push(diagnostic.hint("write for example `url: https://github.com/acme/platform.git`"));
+        }
+    }
+    fields.string("branch");
+    fields.string("path");
+    factory.skip_ci = fields.boolean("skipCI").unwrap_or(true);
+    fields.finish();
+}
+
+fn defaults(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, found: &mut Diagnostics) {
+    let Some(mut fields) = Fields::of(source, node, "`defaults`", found) else { return };
+    for key in ["rebuildDelay", "settle", "maxWait", "spread"] {
+        images::duration(&mut fields, key);
+    }
+    fields.boolean("autoRebuild");
+    if let Some(platforms) = fields.strings("platforms").filter(|platforms| !platforms.is_empty()) {
+        factory.platforms = platforms.into_iter().map(|platform| platform.value).collect();
+    }
+    if let Some(roles) = images::roles(&mut fields) {
+        factory.roles = roles;
+    }
+    fields.finish();
+}
+
+fn intervals(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, found: &mut Diagnostics) {
+    let Some(mut fields) = Fields::of(source, node, "`intervals`", found) else { return };
+    if let Some(interval) = images::interval(&mut fields, "base") {
+        factory.intervals.base = interval;
+    }
+    if let Some(interval) = images::interval(&mut fields, "external") {
+        factory.intervals.external = interval;
+    }
+    for key in ["built", "published", "source", "factory", "sweep"] {
+        images::interval(&mut fields, key);
+    }
+    for (registry, text) in fields.string_map("registries").unwrap_or_default() {
+        match Duration::parse(&text.value) {
+            Ok(interval) if interval.interval().is_ok() => {
+                factory.intervals.registries.insert(registry, interval);
+            }
+            Ok(_) => fields.found.push(
+                source
+                    .error("IF0209", text.place, "an interval is at least one second long")
+                    .hint(format!("write `{registry}: 24h`")),
+            ),
+            Err(error) => {
+                let message = format!("the interval of `{registry}` is no duration: {error}");
+                fields.found.push(
+                    source.error("IF0209", text.place, message).hint(format!("write `{registry}: 24h`")),
+                );
+            }
+        }
+    }
+    fields.finish();
+}
+
+fn providers(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, found: &mut Diagnostics) {
+    let Some(mut fields) = Fields::of(source, node, "`providers`", found) else { return };
+    if let Some(node) = fields.node("github") {
+        provider(
+            source,
+            node,
+            "`providers.github`",
+            &["url", "api"],
+            &mut factory.providers.github,
+            fields.found,
+        );
+    }
+    if let Some(node) = fields.node("gitlab") {
+        provider(source, node, "`providers.gitlab`", &["url"], &mut factory.providers.gitlab, fields.found);
+    }
+    fields.finish();
+}
+
+fn provider(
+    source: Source<'_>,
+    node: &yaml::Node<'_>,
+    what: &'static str,
+    urls: &[&'static str],
+    url: &mut String,
+    found: &mut Diagnostics,
+) {
+    let Some(mut fields) = Fields::of(source, node, what, found) else { return };
+    for key in urls {
+        let Some(text) = fields.string(key) else { continue };
+        if check_url(source, key, &text, fields.found) && *key == "url" {
+            *url = text.value.trim_end_matches('/').to_owned();
+        }
+    }
+    fields.string("secret");
+    fields.finish();
+}
+
+/// Kargo finds out only while it promotes that a URL has no scheme, and that Promotion then fails
+/// for good (seen on Kargo 1.11.2).
+fn check_url(source: Source<'_>, key: &str, url: &Spanned<String>, found: &mut Diagnostics) -> bool {
+    let is_url =
+        ["https://", "http://", "file://", "ssh://"].iter().any(|scheme| url.value.starts_with(scheme));
+    if !is_url {
+        let message = format!("`{key}` must be a URL with its scheme, this is `{}`", url.value);
+        found.push(
+            source.error("IF0304", url.place, message).hint(format!("write `{key}: https://{}`", url.value)),
+        );
+    }
+    is_url
+}
+
+fn registries(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, found: &mut Diagnostics) {
+    let Content::Map(entries) = &node.content else {
+        let place = Place { ..node.place };
+        found.push(source.error(
+            "IF0110",
+            place,
+            format!("`registries` must be a map, this is {}", node.kind()),
+        ));
+        return;
+    };
+    for (host, node) in entries {
+        let Some(mut fields) = Fields::of(source, node, "a registry", found) else { continue };
+        if fields.boolean("insecureSkipTLSVerify") == Some(true) {
+            factory.insecure_registries.push(host.text.to_string());
+        }
+        fields.finish();
+    }
+}

@@ -1,0 +1,190 @@
+//! `generate`: images.yaml and state in, Kargo Warehouses out.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::abi::{Answer, Request};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::duration::Duration;
+use crate::entry::{self, Entry, Monitored};
+use crate::factory::{self, Factory};
+use crate::images::{self, Enrolments};
+use crate::name;
+use crate::state;
+use crate::warehouse::{selection, KargoVersion, Parts, Warehouse};
+use crate::yaml::Source;
+
+/// The arguments of `generate`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Args {
+    /// The Kargo to write for, before factory.yaml's.
+    pub kargo_version: Option<String>,
+    /// Whether a render without any object is meant.
+    pub allow_empty: bool,
+    /// The digest of the module that runs, as its host knows it.
+    pub module: Option<String>,
+}
+
+impl Args {
+    /// The version that the flag names; an error is the flag's.
+    pub(crate) fn kargo_version(&self) -> Result<Option<KargoVersion>, Diagnostic> {
+        self.kargo_version.as_deref().map(factory::kargo_version).transpose().map_err(|(message, hint)| {
+            Diagnostic::error("IF0306", format!("--kargo-version: {message}")).hint(hint)
+        })
+    }
+}
+
+/// Renders the Warehouses of a factory, sorted by name; with an error among the diagnostics, none.
+pub fn generate(request: &Request, args: &Args) -> Answer {
+    if let Err(refusal) = args.kargo_version() {
+        return Answer { diagnostics: vec![refusal], exit: 2, ..Answer::default() };
+    }
+    let mut found = Diagnostics::default();
+    let mut rendered = Vec::new();
+    if let Some(inputs) = Inputs::read(request, args, &mut found) {
+        if !found.has_errors() {
+            rendered = warehouses(&inputs);
+        }
+    }
+    found.sort();
+    let exit = u8::from(found.has_errors());
+    Answer { manifests: rendered, diagnostics: found.0, exit, ..Answer::default() }
+}
+
+/// All that a render depends on.
+pub(crate) struct Inputs {
+    pub factory: Factory,
+    pub kargo: KargoVersion,
+    pub enrolments: Enrolments,
+    pub entries: std::collections::BTreeMap<String, Entry>,
+}
+
+impl Inputs {
+    /// Reads and merges; each step reports all it finds, and the merge is tried only on good files.
+    pub fn read(request: &Request, args: &Args, found: &mut Diagnostics) -> Option<Self> {
+        let factory = factory::read(&request.tree, found);
+        check_pin(&factory, args, request, found);
+        let kargo = args.kargo_version().ok().flatten().unwrap_or(factory.kargo);
+        let enrolments = images::read(&request.tree, args.allow_empty, found);
+        let state = state::read(&request.tree, found);
+        if found.has_errors() {
+            return None;
+        }
+        let entries = entry::merge(&enrolments, &state, found);
+        check_watched(&enrolments, &entries, found);
+        let is_silent = entries.values().all(|entry| entry.monitored().is_none());
+        let state_is_empty = state.images.is_empty() && state.base_images.is_empty();
+        if is_silent && !state_is_empty && !args.allow_empty && !found.has_errors() {
+            found.push(
+                Diagnostic::error(
+                    "IF0502",
+                    "nothing is left to watch, and an empty render would delete every Warehouse",
+                )
+                .in_file(images::PATH)
+                .hint("pass `--allow-empty` if that is meant"),
+            );
+        }
+        Some(Inputs { factory, kargo, enrolments, entries })
+    }
+}
+
+/// The module that factory.yaml pins is the only one that may render.
+fn check_pin(factory: &Factory, args: &Args, request: &Request, found: &mut Diagnostics) {
+    let (Some(pin), Some(running)) = (&factory.module, &args.module) else { return };
+    if pin.value != *running {
+        let source =
+            Source { file: factory::PATH, text: request.tree.text(factory::PATH).unwrap_or_default() };
+        let message = format!("this is module {running}, and factory.yaml pins {}", pin.value);
+        found.push(
+            source
+                .error("IF0307", pin.place, message)
+                .hint("run the pinned version, or commit the new digest if the upgrade is meant"),
+        );
+    }
+}
+
+fn check_watched(
+    enrolments: &Enrolments,
+    entries: &std::collections::BTreeMap<String, Entry>,
+    found: &mut Diagnostics,
+) {
+    for (name, entry) in entries {
+        match entry {
+            Entry::External(None) => found.push(
+                Diagnostic::warning(
+                    "IF0503",
+                    format!("`{name}` has neither a `source` nor `allowTags`, so nothing happens to it"),
+                )
+                .in_file(images::PATH)
+                .hint("add `allowTags: ^TAG$`, or a `source` if your CI builds it"),
+            ),
+            Entry::External(Some(monitored)) | Entry::Base(Some(monitored)) => {
+                if !state::is_repo_url(&monitored.repo_url) {
+                    let place =
+                        enrolments.get(name).map(|enrolment| enrolment.place.line).unwrap_or_default();
+                    let message = format!("Kargo does not take `{}` for a repository", monitored.repo_url);
+                    let hint = "its webhook knows words joined by single `.` or `-`, with `/` between them";
+                    let location = crate::diagnostic::Location::at(images::PATH, place, 1);
+                    found.push(Diagnostic::error("IF0405", message).at(location).hint(hint));
+                }
+                if let Err(problem) = selection(&monitored.watch) {
+                    let message = format!("`{name}`: {}", problem.message);
+                    found.push(
+                        Diagnostic::error(problem.code, message).in_file(images::PATH).hint(problem.hint),
+                    );
+                }
+            }
+            Entry::Managed | Entry::Base(None) => {}
+        }
+    }
+}
+
+fn warehouses(inputs: &Inputs) -> Vec<Box<RawValue>> {
+    let mut rendered = Vec::new();
+    for (name, entry) in &inputs.entries {
+        let Some(monitored) = entry.monitored() else { continue };
+        let Ok(selection) = selection(&monitored.watch) else { continue };
+        let factory = &inputs.factory;
+        let is_base = matches!(entry, Entry::Base(_));
+        let registry = monitored.repo_url.split('/').next().unwrap_or_default();
+        let own_interval = inputs.enrolments.get(name).and_then(|enrolment| enrolment.interval);
+        let interval = own_interval.unwrap_or_else(|| spread(factory.interval(registry, is_base), name));
+        let warehouse = Warehouse::new(Parts {
+            name,
+            namespace: &factory.project,
+            kind: if is_base { "base" } else { "external" },
+            module: factory.module.as_ref().map(|pin| pin.value.as_str()),
+            description: description(monitored),
+            repo_url: &monitored.repo_url,
+            selection: &selection,
+            interval: interval.to_go(),
+            shard: factory.shard.as_deref(),
+            insecure: factory.insecure_registries.iter().any(|host| host == registry),
+            kargo: inputs.kargo,
+        });
+        rendered.push(
+            serde_json::value::to_raw_value(&warehouse)
+                .expect("a Warehouse holds only strings, numbers and booleans"),
+        );
+    }
+    rendered
+}
+
+/// A deterministic part of up to a twentieth of the interval and ten minutes is added, so that
+/// Warehouses made together do not ask one registry together for ever.
+fn spread(interval: Duration, name: &str) -> Duration {
+    let room = (interval.seconds() / 20).min(600);
+    Duration::from_seconds(interval.seconds() + name::hash(name) % (room + 1)).unwrap_or(interval)
+}
+
+fn description(monitored: &Monitored) -> String {
+    const SHOWN: usize = 3;
+    let names = &monitored.dependents;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => monitored.title.clone(),
+        1..=SHOWN => format!("{}, base image of {shown}", monitored.title),
+        more => format!("{}, base image of {shown} and {} more", monitored.title, more - SHOWN),
+    }
+}

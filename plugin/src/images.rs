@@ -1,0 +1,592 @@
+//! images.yaml: what people enrol.
+//!
+//! ```yaml
+//! - name: backstage                  # managed: our CI builds it from its source
+//!   registry: ghcr.io
+//!   repository: acme/backstage
+//!   source: {provider: github, repo: acme/app, branch: main, dockerfile: Dockerfile, workflow: ci.yml}
+//!   rebuildDelay: 7d
+//!   autoRebuild: true
+//! - name: postgres                   # external: someone else builds it, we watch it
+//!   registry: docker.io
+//!   repository: library/postgres
+//!   allowTags: ^16-alpine$
+//! ```
+
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Diagnostics;
+use crate::duration::Duration;
+use crate::fields::{nearest, Fields, Spanned};
+use crate::go_regex::GoRegex;
+use crate::name::{self, NameError};
+use crate::reference::ImageReference;
+use crate::tree::{File, Refusal, Tree};
+use crate::warehouse::{Strategy, TagPattern};
+use crate::yaml::{self, Content, Node, Place, Scalar, Source, Value};
+
+/// The file's path in the factory's folder.
+pub const PATH: &str = "images.yaml";
+
+/// The largest images.yaml that is read, in bytes: room for some 200,000 enrolments.
+const MAX_BYTES: usize = 64 << 20;
+
+/// What images.yaml says, by name.
+pub type Enrolments = BTreeMap<String, Enrolment>;
+
+/// One entry of images.yaml.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
+    /// Where its name stands.
+    pub place: Place,
+    /// Unique in the file, and a Kubernetes name.
+    pub name: String,
+    /// The repository with its registry, normalized: `docker.io/library/postgres`.
+    pub image: ImageReference,
+    /// How CI builds it; `None` for an external image.
+    pub build: Option<Build>,
+    /// What to watch an external image for.
+    pub watch: Watch,
+    /// How long a rebuild waits after a base image moved.
+    pub rebuild_delay: Option<Duration>,
+    /// Whether a rebuild is started without a person.
+    pub auto_rebuild: Option<bool>,
+    /// How often its registry is asked.
+    pub interval: Option<Duration>,
+    /// Which uses of a base image count; factory.yaml's where `None`.
+    pub roles: Option<Vec<String>>,
+    /// The entry as it is written, for the copy in its state.
+    pub written: Value,
+}
+
+/// Which tags of a repository are watched; shared by images.yaml and state.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// A regular expression over tags.
+    pub allow_tags: Option<Spanned<TagPattern>>,
+    /// A tag (with Digest) or a semantic version range (with SemVer).
+    pub constraint: Option<Spanned<String>>,
+    /// How Kargo picks among the tags.
+    pub strategy: Option<Spanned<Strategy>>,
+}
+
+impl Watch {
+    /// Whether it says which tags: the contract between analyze and generate.
+    pub fn is_given(&self) -> bool {
+        self.allow_tags.is_some() || self.constraint.is_some()
+    }
+
+    /// Reads `allowTags`, `constraint` and `imageSelectionStrategy`.
+    pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Watch {
+        let source = fields.source();
+        let mut watch = Watch::default();
+        if let Some((scalar, place)) = fields.scalar("allowTags") {
+            watch.allow_tags = allow_tags(source, scalar, place, fields.found);
+        }
+        watch.constraint = fields.string("constraint").filter(|text| !text.value.is_empty());
+        if let Some(text) = fields.string("imageSelectionStrategy") {
+            match Strategy::parse(&text.value) {
+                Some(value) => watch.strategy = Some(Spanned { value, place: text.place }),
+                None => {
+                    let names = Strategy::ALL.map(Strategy::name);
+                    let message = format!("unknown imageSelectionStrategy `{}`", text.value);
+                    let hint = match nearest(&text.value, names.into_iter()) {
+                        Some(name) => format!("did you mean `{name}`?"),
+                        None => format!("use one of {}", names.join(", ")),
+                    };
+                    fields.found.push(source.error("IF0208", text.place, message).hint(hint));
+                }
+            }
+        }
+        watch
+    }
+}
+
+fn allow_tags(
+    source: Source<'_>,
+    scalar: &Scalar<'_>,
+    place: Place,
+    found: &mut Diagnostics,
+) -> Option<Spanned<TagPattern>> {
+    if scalar.text.is_empty() {
+        return None;
+    }
+    match GoRegex::parse(&scalar.text) {
+        Ok(regex) => Some(Spanned { value: TagPattern::new(&regex), place }),
+        Err(error) => {
+            let message = format!("`allowTags` is not a regular expression that Kargo reads: {error}");
+            let diagnostic = source.error("IF0207", place.within(scalar, error.span.clone()), message);
+            found.push(match error.hint {
+                Some(hint) => diagnostic.hint(hint),
+                None => {
+                    diagnostic.hint("Kargo uses Go's RE2 syntax: https://github.com/google/re2/wiki/Syntax")
+                }
+            });
+            None
+        }
+    }
+}
+
+/// Who runs CI for a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Provider {
+    /// GitHub Actions, by workflow_dispatch.
+    GitHub,
+    /// GitLab CI, by pipeline trigger.
+    GitLab,
+    /// Any other git host.
+    Git,
+}
+
+impl Provider {
+    const ALL: [(&'static str, Provider); 3] =
+        [("github", Provider::GitHub), ("gitlab", Provider::GitLab), ("git", Provider::Git)];
+
+    /// From its name in images.yaml.
+    pub fn parse(text: &str) -> Option<Provider> {
+        Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, provider)| *provider)
+    }
+}
+
+/// `source`: where the Dockerfile is and how it is built.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// Who runs CI.
+    pub provider: Provider,
+    /// `owner/name` at the provider, or a full git URL.
+    pub repo: String,
+    /// The branch; empty for the repository's default one.
+    pub branch: String,
+    /// Path of the Dockerfile from the repository's root.
+    pub dockerfile: Spanned<String>,
+    /// Whether images.yaml names the Dockerfile itself.
+    pub dockerfile_is_given: bool,
+    /// What the build passes with `--build-arg`.
+    pub build_args: BTreeMap<String, String>,
+    /// The stage that is built; the last one if `None`.
+    pub target: Option<String>,
+    /// The platforms that are built; factory.yaml's where empty.
+    pub platforms: Vec<String>,
+    /// What the build passes with `--build-context`.
+    pub build_contexts: BTreeMap<String, String>,
+}
+
+/// Reads and checks images.yaml.
+///
+/// An empty list is an error unless `allow_empty` is set: with pruning on, silence deletes.
+pub fn read(tree: &Tree, allow_empty: bool, found: &mut Diagnostics) -> Enrolments {
+    let Some(text) = text(tree, PATH, MAX_BYTES, found) else { return Enrolments::new() };
+    let source = Source { file: PATH, text };
+    let root = match yaml::parse(source) {
+        Ok(root) => root,
+        Err(diagnostics) => {
+            found.extend(diagnostics);
+            return Enrolments::new();
+        }
+    };
+    let is_empty = match &root {
+        None => true,
+        Some(node) => matches!(&node.content, Content::List(items) if items.is_empty()),
+    };
+    if is_empty && !allow_empty {
+        let place = Place { line: 1, column: 1, length: 1 };
+        found.push(
+            source
+                .error("IF0202", place, "no image is enrolled; an empty render would delete every Warehouse")
+                .hint("enrol an image, or pass `--allow-empty` if that is meant"),
+        );
+    }
+    let Some(root) = root else { return Enrolments::new() };
+    let Content::List(items) = &root.content else {
+        let message = format!("images.yaml must be a list of images, this is {}", root.kind());
+        found.push(source.error("IF0203", root.place, message).hint("begin each image with `- name: …`"));
+        return Enrolments::new();
+    };
+    let mut enrolments = Enrolments::new();
+    for item in items {
+        let Some(enrolment) = enrolment(source, item, found) else { continue };
+        match enrolments.entry(enrolment.name.clone()) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(enrolment);
+            }
+            std::collections::btree_map::Entry::Occupied(first) => {
+                let message = format!("the name `{}` is enrolled twice", enrolment.name);
+                let hint = format!("rename one of the two; the first is in line {}", first.get().place.line);
+                found.push(source.error("IF0204", enrolment.place, message).hint(hint));
+            }
+        }
+    }
+    enrolments
+}
+
+/// The text of a file of the factory's folder, or an error in `found` that says why there is none.
+pub(crate) fn text<'t>(
+    tree: &'t Tree,
+    path: &str,
+    max_bytes: usize,
+    found: &mut Diagnostics,
+) -> Option<&'t str> {
+    use crate::diagnostic::{Diagnostic, Location};
+    let error = |code: &str, message: String| Diagnostic::error(code, message).in_file(path);
+    let diagnostic = match tree.0.get(path) {
+        Some(File::Text(text)) if text.len() <= max_bytes => return Some(text),
+        Some(File::Text(text)) => {
+            error("IF0121", format!("the file has {} bytes, {max_bytes} are read at most", text.len()))
+        }
+        Some(File::Refused { refused }) => match refused {
+            Refusal::Symlink => {
+                error("IF0122", "the file is a symbolic link, and those are not followed".into())
+                    .hint("commit the file itself")
+            }
+            Refusal::NotUtf8 { line, column } => Diagnostic::error("IF0123", "the file is not UTF-8 here")
+                .at(Location::at(path, *line, *column))
+                .hint("save it as UTF-8 without other encodings"),
+            Refusal::TooLarge { bytes, limit } => {
+                error("IF0121", format!("the file has {bytes} bytes, {limit} are read at most"))
+            }
+            Refusal::NotAFile => error("IF0124", "this is not a regular file".into()),
+            Refusal::Unreadable(why) => error("IF0124", format!("the file cannot be read: {why}")),
+        },
+        None => error("IF0201", "there is no such file".into())
+            .hint("create it with a list of images, or name the folder that holds it"),
+    };
+    found.push(diagnostic);
+    None
+}
+
+fn enrolment(source: Source<'_>, node: &Node<'_>, found: &mut Diagnostics) -> Option<Enrolment> {
+    let errors = found.0.iter().filter(|d| d.is_error()).count();
+    let mut fields = Fields::of(source, node, "an image", found)?;
+    let name = fields.required_string("name", "backstage");
+    if let Some(name) = &name {
+        check_name(source, name, fields.found);
+    }
+    let image = image(&mut fields);
+    let watch = Watch::read(&mut fields);
+    let rebuild_delay = duration(&mut fields, "rebuildDelay");
+    let auto_rebuild = fields.boolean("autoRebuild");
+    let interval = interval(&mut fields, "interval");
+    for key in ["settle", "maxWait"] {
+        duration(&mut fields, key);
+    }
+    fields.string("owner");
+    let roles = roles(&mut fields);
+    let build = match fields.node("source") {
+        Some(node) => build(source, node, auto_rebuild == Some(true), fields.found),
+        None => None,
+    };
+    let is_managed = fields.node("source").is_some();
+    fields.finish();
+    check_watch(source, node.place, is_managed, &watch, found);
+    if found.0.iter().filter(|d| d.is_error()).count() > errors {
+        return None;
+    }
+    let name = name?;
+    Some(Enrolment {
+        place: name.place,
+        name: name.value,
+        image: image?,
+        build,
+        watch,
+        rebuild_delay,
+        auto_rebuild,
+        interval,
+        roles,
+        written: node.to_value(),
+    })
+}
+
+fn check_name(source: Source<'_>, name: &Spanned<String>, found: &mut Diagnostics) {
+    if let Err(error) = name::check(&name.value) {
+        let diagnostic = source.error("IF0205", name.place, format!("the name `{}` {error}", name.value));
+        found.push(match error {
+            NameError::Reserved => diagnostic.hint(format!(
+                "names may not be {} or begin with {}",
+                name::ROLE_NAMES.join(", "),
+                name::ROLE_PREFIXES.join(", ")
+            )),
+            NameError::NotDns => match suggestion(&name.value) {
+                Some(suggestion) => diagnostic.hint(format!("write `name: {suggestion}`")),
+                None => diagnostic.hint("a name looks like `backstage` or `node-22`"),
+            },
+            NameError::TooLong => diagnostic.hint("shorten it; the repository may be as long as it is"),
+        });
+    }
+}
+
+fn suggestion(name: &str) -> Option<String> {
+    let dashed: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let dashed = dashed.trim_matches('-').to_owned();
+    name::check(&dashed).is_ok().then_some(dashed)
+}
+
+fn image(fields: &mut Fields<'_, '_>) -> Option<ImageReference> {
+    let registry = fields.required_string("registry", "ghcr.io");
+    let repository = fields.required_string("repository", "acme/backstage");
+    let (registry, repository) = (registry?, repository?);
+    let source = fields.source();
+    let whole = format!("{}/{}", registry.value, repository.value);
+    let problem = match ImageReference::parse(&whole) {
+        Ok(image) if image.tag().is_some() || image.digest().is_some() => {
+            Some((repository.place, format!("`{whole}` has a tag or digest")))
+        }
+        Ok(image) if image.name().split('/').next() != Some(canonical_registry(&registry.value)) => {
+            Some((registry.place, format!("`{}` is not the host of a registry", registry.value)))
+        }
+        Ok(image) => return Some(image),
+        Err(error) => Some((repository.place, format!("`{whole}` is not an image: {error}"))),
+    };
+    if let Some((place, problem)) = problem {
+        fields.found.push(
+            source
+                .error(
+                    "IF0206",
+                    place,
+                    format!("`registry` and `repository` must name a repository: {problem}"),
+                )
+                .hint("write for example `registry: ghcr.io` and `repository: acme/backstage`"),
+        );
+    }
+    None
+}
+
+fn canonical_registry(registry: &str) -> &str {
+    if registry == "index.docker.io" {
+        "docker.io"
+    } else {
+        registry
+    }
+}
+
+/// A duration; what is wrong with it is reported at its place.
+pub(crate) fn duration(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Duration> {
+    let (scalar, place) = fields.scalar(key)?;
+    match Duration::parse(&scalar.text) {
+        Ok(duration) => Some(duration),
+        Err(error) => {
+            let message = format!("`{key}` is no duration: {error}");
+            let place = place.within(scalar, error.span.clone());
+            let diagnostic = fields.source().error("IF0209", place, message);
+            fields.found.push(diagnostic.hint(error.hint));
+            None
+        }
+    }
+}
+
+/// A duration that Kargo takes as `spec.interval`.
+pub(crate) fn interval(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Duration> {
+    let duration = duration(fields, key)?;
+    let place = fields.node(key).map_or(fields.place(), |node| node.place);
+    let Err(error) = duration.interval() else { return Some(duration) };
+    fields.found.push(fields.source().error("IF0209", place, format!("`{key}`: {error}")).hint(error.hint));
+    None
+}
+
+/// `roles`: which uses of a base image count as reasons to rebuild.
+pub(crate) fn roles(fields: &mut Fields<'_, '_>) -> Option<Vec<String>> {
+    const ROLES: [&str; 7] = ["final", "stage", "copy-from", "mount-from", "onbuild", "context", "frontend"];
+    let source = fields.source();
+    let roles = fields.strings("roles")?;
+    for role in &roles {
+        if !ROLES.contains(&role.value.as_str()) {
+            let hint = match nearest(&role.value, ROLES.into_iter()) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => format!("use some of {}", ROLES.join(", ")),
+            };
+            fields.found.push(
+                source.error("IF0210", role.place, format!("unknown role `{}`", role.value)).hint(hint),
+            );
+        }
+    }
+    Some(roles.into_iter().map(|role| role.value).collect())
+}
+
+fn build(source: Source<'_>, node: &Node<'_>, auto_rebuild: bool, found: &mut Diagnostics) -> Option<Build> {
+    let mut fields = Fields::of(source, node, "`source`", found)?;
+    let provider = fields.string("provider");
+    let repo = fields.required_string("repo", "acme/backstage");
+    let branch = fields.string("branch").map(|branch| branch.value).unwrap_or_default();
+    let dockerfile = fields.string("dockerfile").filter(|path| !path.value.is_empty());
+    let workflow = fields.string("workflow").filter(|name| !name.value.is_empty());
+    fields.string("pipeline");
+    let build_args = fields.string_map("buildArgs").unwrap_or_default();
+    let target = fields.string("target").map(|target| target.value).filter(|target| !target.is_empty());
+    let platforms = fields.strings("platforms").unwrap_or_default();
+    let build_contexts = fields.string_map("buildContexts").unwrap_or_default();
+    fields.node("published");
+    fields.node("inputs");
+
+    let is_url = repo.as_ref().is_some_and(|repo| is_git_url(&repo.value));
+    let known = match &provider {
+        Some(name) => Provider::parse(&name.value),
+        None if is_url => Some(Provider::Git),
+        None => None,
+    };
+    match (&provider, known) {
+        (Some(name), None) => {
+            let names = Provider::ALL.map(|(name, _)| name);
+            let hint = match nearest(&name.value, names.into_iter()) {
+                Some(name) => format!("did you mean `{name}`?"),
+                None => format!("use one of {}; `git` is for any other host", names.join(", ")),
+            };
+            let message = format!("unknown provider `{}`", name.value);
+            fields.found.push(source.error("IF0211", name.place, message).hint(hint));
+        }
+        (None, None) if repo.is_some() => {
+            let message = "`source` needs `provider` where `repo` is no URL";
+            fields.found.push(source.error("IF0111", fields.place(), message).hint("add `provider: github`"));
+        }
+        _ => {}
+    }
+    if let Some(repo) = &repo {
+        check_repo(source, repo, known, is_url, fields.found);
+    }
+    if let Some(place) = branch_problem(&branch, fields.node("branch")) {
+        let message = format!("`{branch}` is not a branch");
+        fields.found.push(source.error("IF0212", place, message).hint("write for example `branch: main`"));
+    }
+    if let Some(path) = &dockerfile {
+        check_path(source, path, fields.found);
+    }
+    if known == Some(Provider::GitHub) && workflow.is_none() {
+        let message = "`source` has no `workflow`, so nothing can be rebuilt";
+        let hint = "add `workflow: build.yml`, the file below .github/workflows that builds the image";
+        fields.found.push(if auto_rebuild {
+            source.error("IF0214", fields.place(), format!("{message}, and `autoRebuild` is on")).hint(hint)
+        } else {
+            source.warning("IF0214", fields.place(), message).hint(hint)
+        });
+    }
+    let place = fields.place();
+    fields.finish();
+    let texts = |map: BTreeMap<String, Spanned<String>>| map.into_iter().map(|(k, v)| (k, v.value)).collect();
+    Some(Build {
+        provider: known?,
+        repo: repo?.value,
+        branch,
+        dockerfile_is_given: dockerfile.is_some(),
+        dockerfile: dockerfile.unwrap_or(Spanned { value: "Dockerfile".to_owned(), place }),
+        build_args: texts(build_args),
+        target,
+        platforms: platforms.into_iter().map(|platform| platform.value).collect(),
+        build_contexts: texts(build_contexts),
+    })
+}
+
+/// Whether `repo` is a URL (or scp-like address) rather than `owner/name`.
+pub fn is_git_url(repo: &str) -> bool {
+    repo.contains("://")
+        || repo.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'))
+}
+
+fn check_repo(
+    source: Source<'_>,
+    repo: &Spanned<String>,
+    provider: Option<Provider>,
+    is_url: bool,
+    found: &mut Diagnostics,
+) {
+    let text = &repo.value;
+    let is_word = |part: &str| {
+        !part.is_empty()
+            && part != ".."
+            && part != "."
+            && !part.starts_with('-')
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    };
+    let parts = text.split('/').count();
+    let problem = if is_url {
+        let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+        let bad_scheme =
+            scheme.is_some_and(|scheme| !["https", "http", "ssh", "git", "file"].contains(&scheme));
+        if bad_scheme {
+            Some("only https, http, ssh, git and file URLs are fetched")
+        } else if text.chars().any(|c| c.is_whitespace() || c.is_control()) || text.starts_with('-') {
+            Some("this is not a git URL")
+        } else if scheme.is_some_and(|scheme| scheme.starts_with("http")) && has_password(text) {
+            Some("a URL here must not hold a password: everybody can read images.yaml")
+        } else {
+            None
+        }
+    } else if !text.split('/').all(is_word) || parts < 2 {
+        Some("it must be `owner/name` or a full git URL")
+    } else if parts > 2 && provider == Some(Provider::GitHub) {
+        Some("a GitHub repository is `owner/name`")
+    } else if provider == Some(Provider::Git) {
+        Some("with `provider: git` it must be a full git URL")
+    } else {
+        None
+    };
+    if let Some(problem) = problem {
+        found.push(
+            source
+                .error("IF0213", repo.place, format!("`repo` is not a repository: {problem}"))
+                .hint("write `repo: acme/backstage` or `repo: https://git.example.com/acme/backstage.git`"),
+        );
+    }
+}
+
+fn has_password(url: &str) -> bool {
+    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+}
+
+fn branch_problem(branch: &str, node: Option<&Node<'_>>) -> Option<Place> {
+    // git-check-ref-format(1), as far as text from a file can do harm or never names a branch.
+    let is_bad = branch.starts_with('-')
+        || branch.contains("..")
+        || branch.ends_with('/')
+        || branch.ends_with(".lock")
+        || branch.chars().any(|c| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c));
+    node.filter(|_| is_bad).map(|node| node.place)
+}
+
+fn check_path(source: Source<'_>, path: &Spanned<String>, found: &mut Diagnostics) {
+    let text = &path.value;
+    let problem = if text.starts_with('/') {
+        Some(format!("write `dockerfile: {}`", text.trim_start_matches('/')))
+    } else if text.split('/').any(|part| part == "..") {
+        Some("the path begins at the repository's root and stays in it".to_owned())
+    } else if text.ends_with('/') || text.chars().any(char::is_control) {
+        Some("write the path of the file, for example `dockerfile: apps/web/Dockerfile`".to_owned())
+    } else {
+        None
+    };
+    if let Some(hint) = problem {
+        let message = format!("`{text}` is not a path below the repository's root");
+        found.push(source.error("IF0216", path.place, message).hint(hint));
+    }
+}
+
+fn check_watch(source: Source<'_>, place: Place, is_managed: bool, watch: &Watch, found: &mut Diagnostics) {
+    if is_managed {
+        let given = [
+            ("allowTags", watch.allow_tags.as_ref().map(|spanned| spanned.place)),
+            ("constraint", watch.constraint.as_ref().map(|spanned| spanned.place)),
+        ];
+        for (key, place) in given {
+            if let Some(place) = place {
+                let message = format!("`{key}` has no effect on an image with a `source`: CI builds it");
+                found.push(
+                    source.warning("IF0217", place, message).hint(format!("delete `{key}`, or the `source`")),
+                );
+            }
+        }
+        return;
+    }
+    if let Err(problem) = crate::warehouse::selection(watch) {
+        let place = problem.place.unwrap_or(place);
+        let diagnostic = source.error(problem.code, place, problem.message);
+        found.push(diagnostic.hint(problem.hint));
+    } else if watch
+        .strategy
+        .as_ref()
+        .is_some_and(|s| matches!(s.value, Strategy::Lexical | Strategy::NewestBuild))
+    {
+        if let Some(constraint) = &watch.constraint {
+            let message = "Kargo ignores `constraint` with this imageSelectionStrategy";
+            found.push(source.warning("IF0219", constraint.place, message).hint("use `allowTags`"));
+        }
+    }
+}

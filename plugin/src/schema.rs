@@ -1,0 +1,292 @@
+//! JSON Schemas (draft 2020-12) of the files, for editors and other programs.
+//!
+//! They are made at build time and are no part of the module. The tables below hold the same keys
+//! as the readers in `images.rs`, `factory.rs` and `state.rs`; a test asks those readers for every
+//! key here, and holds the sample and the bad-input cases against both.
+
+use serde_json::{json, Map, Value};
+
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+const DURATION: &str = r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h|d|w)(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h|d|w))*$|^0$";
+const NAME: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
+const DIGEST: &str = "^sha256:[0-9a-f]{64}$";
+
+/// The schemas by the name that `image-factory schema` takes.
+pub fn all() -> [(&'static str, Value); 3] {
+    [("images", images()), ("factory", factory()), ("state", state())]
+}
+
+fn text(description: &str) -> Value {
+    json!({"type": "string", "description": description})
+}
+
+/// A text that YAML may hold without quotes, where JSON would call it a number: `tag: 22`.
+fn scalar(description: &str) -> Value {
+    json!({"type": ["string", "number"], "description": description})
+}
+
+fn pattern(pattern: &str, description: &str) -> Value {
+    json!({"type": "string", "pattern": pattern, "description": description})
+}
+
+fn duration(description: &str) -> Value {
+    pattern(DURATION, description)
+}
+
+fn boolean(description: &str) -> Value {
+    json!({"type": "boolean", "description": description})
+}
+
+fn one_of(values: &[&str], description: &str) -> Value {
+    json!({"enum": values, "description": description})
+}
+
+fn strings(description: &str) -> Value {
+    json!({"type": "array", "items": {"type": ["string", "number"]}, "description": description})
+}
+
+fn string_map(description: &str) -> Value {
+    let values = json!({"type": ["string", "number", "boolean", "null"]});
+    json!({"type": "object", "additionalProperties": values, "description": description})
+}
+
+fn nullable(mut schema: Value) -> Value {
+    if let Some(kind) = schema.get("type").cloned() {
+        let mut kinds = match kind {
+            Value::Array(kinds) => kinds,
+            kind => vec![kind],
+        };
+        kinds.push(json!("null"));
+        schema["type"] = Value::Array(kinds);
+    } else if let Some(values) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        values.push(Value::Null);
+    }
+    schema
+}
+
+/// A map whose keys are all optional but `required`; a `null` counts as absent.
+fn object(description: &str, required: &[&str], keys: Vec<(&str, Value)>) -> Value {
+    let is_required = |key: &str| required.contains(&key);
+    let properties: Map<String, Value> = keys
+        .into_iter()
+        .map(|(key, schema)| (key.to_owned(), if is_required(key) { schema } else { nullable(schema) }))
+        .collect();
+    json!({"type": "object", "description": description, "required": required, "properties": properties})
+}
+
+fn watch_keys() -> Vec<(&'static str, Value)> {
+    vec![
+        ("allowTags", scalar("The tags to watch, a regular expression in Go's RE2 syntax. One that matches exactly one tag, like `^16-alpine$`, follows that tag's digest.")),
+        ("constraint", scalar("With SemVer a version range like `^1.2.0`, with Digest the one tag to follow.")),
+        ("imageSelectionStrategy", one_of(&["Digest", "Lexical", "NewestBuild", "SemVer"], "How Kargo picks among the tags.")),
+    ]
+}
+
+fn roles(description: &str) -> Value {
+    let roles = ["final", "stage", "copy-from", "mount-from", "onbuild", "context", "frontend"];
+    json!({"type": "array", "items": {"enum": roles}, "description": description})
+}
+
+fn source() -> Value {
+    object(
+        "Where the Dockerfile is and how it is built: the image is managed.",
+        &["repo"],
+        vec![
+            ("provider", one_of(&["github", "gitlab", "git"], "Who runs CI; `git` is for any other host.")),
+            ("repo", text("`owner/name` at the provider, or a full git URL.")),
+            ("branch", text("The branch that is built; the repository's default one where absent.")),
+            (
+                "dockerfile",
+                text("Path of the Dockerfile from the repository's root; `Dockerfile` where absent."),
+            ),
+            ("workflow", text("GitHub: the workflow file that builds the image.")),
+            ("pipeline", scalar("GitLab: the pipeline that builds the image.")),
+            ("buildArgs", string_map("What the build passes with --build-arg.")),
+            ("target", text("The stage that is built; the last one where absent.")),
+            ("platforms", strings("The platforms that are built, like `linux/arm64`.")),
+            ("buildContexts", string_map("What the build passes with --build-context.")),
+            (
+                "published",
+                json!({"type": "object", "description": "Which of the image's own tags count as published."}),
+            ),
+            ("inputs", json!({"type": "object", "description": "Inputs that a rebuild passes to CI."})),
+        ],
+    )
+}
+
+fn enrolment_keys() -> Vec<(&'static str, Value)> {
+    let mut keys = vec![
+        (
+            "name",
+            json!({"type": ["string", "number"], "pattern": NAME, "maxLength": crate::name::MAX_LENGTH, "description": "Unique name, also of the Kargo objects."}),
+        ),
+        ("registry", text("Host of the registry, like `ghcr.io` or `docker.io`.")),
+        ("repository", text("Path in the registry, like `acme/backstage` or `library/postgres`.")),
+        ("source", source()),
+        ("rebuildDelay", duration("How long a rebuild waits after a base image moved, like `7d`.")),
+        ("autoRebuild", boolean("Whether a rebuild starts without a person.")),
+        ("interval", duration("How often the registry is asked, like `24h`.")),
+        ("settle", duration("How long a base image must be quiet before a rebuild.")),
+        ("maxWait", duration("The longest that `settle` may hold a rebuild back.")),
+        ("roles", roles("Which uses of a base image count.")),
+        ("owner", scalar("Who to ask about it.")),
+    ];
+    keys.extend(watch_keys());
+    keys
+}
+
+fn images() -> Value {
+    let item = object("An image.", &["name", "registry", "repository"], enrolment_keys());
+    json!({
+        "$schema": DRAFT,
+        "title": "Image Factory: images.yaml",
+        "type": "array",
+        "items": item,
+    })
+}
+
+fn factory() -> Value {
+    let defaults = object(
+        "What images.yaml leaves open.",
+        &[],
+        vec![
+            ("rebuildDelay", duration("As in images.yaml.")),
+            ("settle", duration("As in images.yaml.")),
+            ("maxWait", duration("As in images.yaml.")),
+            ("spread", duration("Over how long rebuilds that fall due together are spread.")),
+            ("autoRebuild", boolean("As in images.yaml.")),
+            ("platforms", strings("As in images.yaml.")),
+            ("roles", roles("As in images.yaml.")),
+        ],
+    );
+    let role_intervals = ["base", "external", "built", "published", "source", "factory", "sweep"];
+    let mut interval_keys: Vec<(&str, Value)> =
+        role_intervals.map(|role| (role, duration("How often Kargo looks."))).to_vec();
+    interval_keys.push((
+        "registries",
+        json!({"type": "object", "additionalProperties": duration("How often Kargo looks."), "description": "By the registry's host, before the roles'."}),
+    ));
+    let git = vec![
+        ("url", text("URL of the repository that holds this folder.")),
+        ("branch", text("Its branch.")),
+        ("path", text("This folder's path in it.")),
+        ("skipCI", boolean("Whether commits of state carry [skip ci].")),
+    ];
+    let github = vec![
+        ("url", text("https://github.com, or a GitHub Enterprise.")),
+        ("api", text("URL of its API.")),
+        ("secret", text("Name of the Secret with its token.")),
+    ];
+    let gitlab = vec![
+        ("url", text("https://gitlab.com, or one's own.")),
+        ("secret", text("Name of the Secret with its token.")),
+    ];
+    let providers =
+        vec![("github", object("GitHub.", &[], github)), ("gitlab", object("GitLab.", &[], gitlab))];
+    let registry = object(
+        "A registry.",
+        &[],
+        vec![("insecureSkipTLSVerify", boolean("Whether its certificate goes unchecked."))],
+    );
+    let mut schema = object(
+        "Where the factory runs, and its defaults.",
+        &[],
+        vec![
+            (
+                "project",
+                pattern(
+                    "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+                    "Kargo Project, and the namespace of all that is rendered.",
+                ),
+            ),
+            ("kargo", scalar("The Kargo that is written for, like \"1.11\".")),
+            ("module", pattern(DIGEST, "The digest of the module that may render.")),
+            ("git", object("The repository that holds this folder.", &[], git)),
+            ("pipelines", boolean("Whether the Stages of the loop are rendered too.")),
+            ("paused", boolean("Whether nothing is rebuilt without a person.")),
+            ("defaults", defaults),
+            ("intervals", object("How often Kargo looks.", &[], interval_keys)),
+            ("providers", object("The hosts behind `owner/name`.", &[], providers)),
+            (
+                "registries",
+                json!({"type": "object", "additionalProperties": registry, "description": "By host."}),
+            ),
+            ("stateURL", text("Where a promotion reads the state, with {path} and {branch}.")),
+            ("pollInterval", duration("How often a waiting promotion looks.")),
+            ("shard", text("The Kargo controller that handles the Project.")),
+        ],
+    );
+    schema["$schema"] = json!(DRAFT);
+    schema["title"] = json!("Image Factory: factory.yaml");
+    schema
+}
+
+fn state() -> Value {
+    let base = object(
+        "A base image as the Dockerfile names it.",
+        &[],
+        vec![
+            ("name", scalar("Its file in state/base-images; absent if only its digest is named.")),
+            ("reference", text("The whole reference, where it names a digest.")),
+            ("roles", roles("How the Dockerfile uses it.")),
+            ("pinned", boolean("Whether the Dockerfile names a digest, so that a rebuild changes nothing.")),
+            (
+                "holds",
+                pattern(
+                    "^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$",
+                    "The digest that the published image was built on.",
+                ),
+            ),
+            (
+                "evidence",
+                one_of(&["provenance", "annotation", "label", "layers", "assumed"], "How that is known."),
+            ),
+        ],
+    );
+    let time = |description: &str| json!({"type": "string", "description": description});
+    let error = json!({"type": "object", "description": "Why the last look failed.", "properties": {
+        "code": {"type": "string"}, "message": {"type": "string"}, "file": {"type": "string"},
+        "line": {"type": "integer"}, "column": {"type": "integer"}}});
+    let mut image = vec![
+        ("name", scalar("The file's name.")),
+        ("enrolledAt", time("When it was first seen in images.yaml.")),
+        ("lastDiscovery", time("When the last look changed something.")),
+        ("discoveryStatus", one_of(&["success", "failed", "external"], "How the last look ended.")),
+        ("discoveryError", error),
+        ("enrollment", json!({"type": "object", "description": "Its entry in images.yaml."})),
+        ("repoURL", text("The repository that is watched.")),
+        ("baseImages", strings("The names of its watched base images.")),
+        ("bases", json!({"type": "array", "items": base, "description": "All its base images."})),
+        ("currentVersion", scalar("The tag that it was last published under.")),
+        ("currentDigest", text("The digest that it was last published as.")),
+        ("lastBuilt", time("When that was built.")),
+        ("rebuildState", json!({"type": "object", "description": "What must be rebuilt, and when."})),
+    ];
+    image.extend(watch_keys());
+    let history = json!({"type": "array", "items": {"type": "object", "required": ["digest", "seen"]}, "description": "The digests that were seen, in order."});
+    let mut base_image = vec![
+        ("name", scalar("The file's name.")),
+        ("fullImage", text("As people write it, like `node:22`.")),
+        ("registry", text("Host of its registry.")),
+        ("repository", text("Path in the registry.")),
+        ("tag", scalar("Its tag.")),
+        ("repoURL", text("The repository that is watched.")),
+        ("firstDiscovered", time("When a Dockerfile first named it.")),
+        ("lastChecked", time("When the last look changed something.")),
+        ("dependentImages", strings("The images built on it.")),
+        ("currentDigest", text("The newest digest that was seen.")),
+        ("previousDigest", text("The one before.")),
+        ("lastUpdated", time("When the newest digest was seen.")),
+        ("updateHistory", history),
+    ];
+    base_image.extend(watch_keys());
+    json!({
+        "$schema": DRAFT,
+        "title": "Image Factory: state/images/*.yaml and state/base-images/*.yaml",
+        "$comment": "Keys that are not here are kept.",
+        "anyOf": [
+            object("state/images/NAME.yaml", &["name", "discoveryStatus"], image),
+            object("state/base-images/NAME.yaml", &["name", "fullImage"], base_image),
+        ],
+    })
+}

@@ -1,0 +1,3 @@
+module oracle-regex
+
+go 1.23
