@@ -722,6 +722,28 @@ fn the_root_a_missing_folder_and_an_author_of_ones_own_are_fine() {
 }
 
 #[test]
+fn a_commit_is_signed_where_gits_settings_say_so() {
+    let world = World::new();
+    world.repository("state", STATE);
+    // Speaks as gpg does: a status line for git, and the signature.
+    let script = "#!/bin/sh\ncat >/dev/null\necho '\n[GNUPG:] SIG_CREATED ' >&2\n\
+                  printf '%s\\n' '-----BEGIN PGP SIGNATURE-----' x '-----END PGP SIGNATURE-----'\n";
+    world.hook("state", "signer", script);
+    let signer = world.path("state/hooks/signer");
+    let git = world.client_with(&[
+        ("GIT_CONFIG_COUNT", "2"),
+        ("GIT_CONFIG_KEY_0", "commit.gpgSign"),
+        ("GIT_CONFIG_VALUE_0", "yes"),
+        ("GIT_CONFIG_KEY_1", "gpg.program"),
+        ("GIT_CONFIG_VALUE_1", signer.to_str().unwrap()),
+    ]);
+    let mut state = StateRepository::open(&git, &world.url("state"), "main", "fleet").unwrap();
+    state.commit_and_push(&changes(&[("state/images/a.yaml", Some("a\n"))]), "a").unwrap();
+    let commit = world.git("state", &["cat-file", "commit", "main"]);
+    assert!(commit.contains("gpgsig -----BEGIN PGP SIGNATURE-----"), "{commit}");
+}
+
+#[test]
 fn two_clones_that_race_both_end_up_in_a_linear_history() {
     let world = World::new();
     let first = world.repository("state", STATE);

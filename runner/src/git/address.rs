@@ -8,7 +8,7 @@
 //! Git hands a URL to its helpers as an argument, which every user of the machine can read, so a
 //! password never stays in one.
 
-use super::error::{redact_urls, GitError, Kind};
+use super::error::{is_hidden, redact_urls, GitError, Kind};
 
 /// A checked URL.
 #[derive(Clone, Debug)]
@@ -52,8 +52,8 @@ impl Address {
         if url.is_empty() {
             return Err(refuse("the git URL is empty".to_owned()).hint("`https://host/owner/name.git`"));
         }
-        if url.len() > LONGEST_URL || url.chars().any(char::is_control) {
-            let what = "has control characters or more than 4096 bytes";
+        if url.len() > LONGEST_URL || url.chars().any(is_hidden) {
+            let what = "has hidden characters or more than 4096 bytes";
             return Err(refuse(format!("a git URL {what}")).hint("`https://host/owner/name.git`"));
         }
         if url.starts_with('-') {
@@ -187,6 +187,15 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// A word as a shell takes it: what people are told to type does what it looks like.
+pub(super) fn typed(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/:@._-+=%,[]~".contains(c);
+    match !word.is_empty() && word.chars().all(plain) && !word.starts_with(['~', '=']) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
@@ -200,7 +209,7 @@ fn is_loopback(host: &str) -> bool {
 /// So no reference is ever an option, a refspec of two halves, a pattern or a path upwards.
 pub(super) fn check_reference(reference: &str) -> Result<(), GitError> {
     let forbidden = |c: char| {
-        c.is_control() || c.is_whitespace() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '`')
+        is_hidden(c) || c.is_whitespace() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '`')
     };
     let wrong = reference.is_empty()
         || reference.len() > 255
@@ -279,6 +288,7 @@ mod tests {
             "--upload-pack=touch /tmp/x",
             "ext::sh -c whoami",
             "fd::3",
+            "https://a\u{202e}b/",
             "a\nb",
             "a\0b",
             "https://",
@@ -296,6 +306,18 @@ mod tests {
                 assert!(!error.to_string().contains(secret), "{error}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_typed_is_one_word() {
+        let check = |word: &str, expected: &str| assert_eq!(typed(word), expected);
+        check("https://example.com/a.git", "https://example.com/a.git");
+        check("git@example.com:a/b~c.git", "git@example.com:a/b~c.git");
+        check("https://example.com/$(x)", "'https://example.com/$(x)'");
+        check("a;b", "'a;b'");
+        check("it's", r"'it'\''s'");
+        check("~root", "'~root'");
+        check("", "''");
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl std::error::Error for GitError {}
 /// The order matters: a refused login also says that the remote end hung up.
 pub(super) fn kind_of(words: &str) -> Kind {
     const TABLE: &[(Kind, &[&str])] = &[
-        (Kind::Refused, &["' not allowed", "strange hostname", "strange pathname", "dubious ownership"]),
+        (Kind::Refused, &["' not allowed", "strange hostname", "strange pathname"]),
         (
             Kind::Access,
             &[
@@ -118,6 +118,7 @@ pub(super) fn kind_of(words: &str) -> Kind {
                 "http 401",
                 "http 403",
                 "you are not allowed",
+                "dubious ownership",
             ],
         ),
         (Kind::Disk, &["no space left", "read-only file system", "disk quota", "file too large"]),
@@ -207,7 +208,7 @@ pub(super) fn safe(stderr: &str, secrets: &[(String, &'static str)]) -> String {
 }
 
 /// Control and direction-changing characters, with which a server could forge our output.
-fn is_hidden(c: char) -> bool {
+pub(super) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::address::Address;
+use super::address::{path_in_repository, typed, Address, Transport};
 use super::error::{kind_of, GitError, Kind};
 use super::process::{failure, reading_helper, Finished};
 use super::scratch::disk;
@@ -263,8 +263,10 @@ impl Repository {
             arguments.extend(paths.iter().map(String::as_str));
             let listing = self.must("cannot list files", arguments, vec![])?;
             for line in listing.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
-                // A path that is no UTF-8 is none of those that we could ask for or write.
-                let Ok(line) = std::str::from_utf8(line) else { continue };
+                let line = std::str::from_utf8(line).map_err(|_| {
+                    let what = format!("a file's name in `{}` is not UTF-8", self.address.shown);
+                    GitError::new(Kind::Other, what).hint("give the file another name: `git mv`")
+                })?;
                 let (fields, path) = line.split_once('\t').unwrap_or((line, ""));
                 let mut fields = fields.split(' ');
                 let (mode, object) = (fields.next().unwrap_or(""), fields.nth(1).unwrap_or(""));
@@ -396,24 +398,28 @@ fn linked(link: &str, target: &str, rest: &str) -> Option<String> {
             part => parts.push(part),
         }
     }
-    super::address::path_in_repository(&parts.join("/"))
+    path_in_repository(&parts.join("/"))
 }
 
 impl Address {
     pub fn is_local(&self) -> bool {
-        self.transport == super::address::Transport::Local
+        self.transport == Transport::Local
     }
 
     /// What to type for a kind of trouble with this repository.
     fn hint(&self, kind: Kind, message: &str) -> Option<String> {
-        let shown = &self.shown;
-        let is_ssh = self.transport == super::address::Transport::Ssh;
+        let shown = typed(&self.shown);
+        let is_ssh = self.transport == Transport::Ssh;
         match kind {
             Kind::Access if message.contains("Host key verification") => Some(
                 "add the host's key to known_hosts, or name a file with it: \
                  `GIT_SSH_COMMAND=\"ssh -o UserKnownHostsFile=FILE\"`"
                     .to_owned(),
             ),
+            Kind::Access if message.contains("dubious ownership") => {
+                let folder = typed(self.shown.trim_start_matches("file://"));
+                Some(format!("trust its owner: `git config --global --add safe.directory {folder}`"))
+            }
             Kind::Access if is_ssh => {
                 Some(format!("give ssh a key that the host knows: `ssh-add`, then `git ls-remote {shown}`"))
             }
@@ -430,9 +436,6 @@ impl Address {
             }
             Kind::Refused if message.contains("transport 'http'") => {
                 Some("use https, or allow it: `GIT_ALLOW_PROTOCOL=https:http:ssh:file`".to_owned())
-            }
-            Kind::Refused if message.contains("dubious ownership") => {
-                Some(format!("trust its owner: `git config --global --add safe.directory {shown}`"))
             }
             Kind::Refused => Some("use an https, ssh or file URL".to_owned()),
             Kind::Disk => Some("set `TMPDIR` to a folder that is writable and has room".to_owned()),

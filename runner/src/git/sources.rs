@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use image_factory::abi::{GitFetched, GitNeed};
 
-use super::address::{check_reference, path_in_repository, Address};
+use super::address::{check_reference, path_in_repository, typed, Address};
 use super::error::{GitError, Kind};
 use super::objects::{is_missing_reference, Extent, Repository};
 use super::{Git, Scratch};
@@ -178,7 +178,10 @@ impl Source {
                 "" => format!("`{shown}` has no default branch; is it empty?"),
                 reference => format!("`{shown}` has no branch or tag `{reference}`"),
             };
-            let hint = format!("see what it has: `git ls-remote {shown}`; a commit needs all of its digits");
+            let hint = format!(
+                "see what it has: `git ls-remote {}`; a commit needs all of its digits",
+                typed(&shown)
+            );
             return Err(GitError::new(Kind::NotFound, message).hint(hint));
         }
         if fetched {

@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::address::{check_reference, path_in_repository, Address};
+use super::address::{check_reference, path_in_repository, typed, Address};
 use super::error::{kind_of, safe, GitError, Kind};
 use super::objects::{is_missing_reference, Entry, Extent, Repository, REMOTE};
 use super::scratch::disk;
@@ -207,6 +207,8 @@ impl StateRepository {
 
     fn missing_branch(&self) -> GitError {
         let (shown, branch) = (&self.repository.address.shown, &self.branch);
+        let there = typed(shown);
+        let target = typed(&format!("HEAD:refs/heads/{branch}"));
         let listing = self.repository.must("cannot list branches", ["ls-remote", "--heads", REMOTE], vec![]);
         let listing = match listing {
             Ok(listing) => String::from_utf8_lossy(&listing).into_owned(),
@@ -216,7 +218,7 @@ impl StateRepository {
             listing.lines().filter_map(|line| line.split_once("\trefs/heads/")).map(|b| b.1).collect();
         if branches.is_empty() {
             return GitError::new(Kind::NotFound, format!("`{shown}` has no commit yet")).hint(format!(
-                "in a clone with your images.yaml: `git commit`, then `git push {shown} HEAD:refs/heads/{branch}`"
+                "in a clone with your images.yaml: `git commit`, then `git push {there} {target}`"
             ));
         }
         let some: Vec<String> = branches
@@ -230,7 +232,7 @@ impl StateRepository {
             Kind::NotFound,
             format!("`{shown}` has no branch `{branch}`; it has {}{more}", some.join(", ")),
         )
-        .hint(format!("name one of them, or make it: `git push {shown} HEAD:refs/heads/{branch}`"))
+        .hint(format!("name one of them, or make it: `git push {there} {target}`"))
     }
 
     fn read_entries(&mut self) -> Result<(), GitError> {
@@ -344,7 +346,7 @@ impl StateRepository {
                 false => Err(self.repository.failure(doing, &finished.stderr)),
             }
         };
-        with_index(&["read-tree", "--index-output", &index.to_string_lossy(), &self.tip], vec![])?;
+        with_index(&["read-tree", &self.tip], vec![])?;
         with_index(&["update-index", "-z", "--index-info"], lines.into_bytes())?;
         let tree = with_index(&["write-tree", "--missing-ok"], vec![])?;
         let mut command = self.repository.command();
@@ -360,12 +362,23 @@ impl StateRepository {
             }
         }
         command.args(["commit-tree", &tree, "-p", &self.tip, "-F", "-"]);
+        if self.signs() {
+            command.arg("-S");
+        }
         let doing = "cannot make a commit";
         let finished = self.repository.run(doing, command, message.replace('\0', "").into_bytes())?;
         if !finished.success {
             return Err(self.repository.failure(doing, &finished.stderr));
         }
         Ok(Some(String::from_utf8_lossy(&finished.stdout).trim().to_owned()))
+    }
+
+    /// Whether the user's git settings ask for signatures; commit-tree alone does not look at them.
+    fn signs(&self) -> bool {
+        let arguments = ["config", "--type=bool", "--get", "commit.gpgSign"];
+        self.repository
+            .must("cannot read git's settings", arguments, vec![])
+            .is_ok_and(|out| out == b"true\n")
     }
 
     /// A changed file's path in the repository: in state/, and through folders only.
