@@ -67,9 +67,11 @@ impl Environment {
         };
         let mut secrets = Vec::new();
         for (name, value) in &variables {
-            let key = name.to_string_lossy().replacen("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_", 1);
+            let Some(number) = name.to_str().and_then(|name| name.strip_prefix("GIT_CONFIG_KEY_")) else {
+                continue;
+            };
             let is_header = value.to_string_lossy().to_ascii_lowercase().ends_with(".extraheader");
-            if let Some(header) = text(&key).filter(|_| is_header) {
+            if let Some(header) = text(&format!("GIT_CONFIG_VALUE_{number}")).filter(|_| is_header) {
                 secrets.push((header.to_owned(), "***"));
                 secrets.extend(header.split_whitespace().next_back().map(|word| (word.to_owned(), "***")));
             }

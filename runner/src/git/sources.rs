@@ -252,7 +252,7 @@ impl Source {
                 batch.add(path, object, size);
             }
         }
-        for (objects, paths) in batch.into_parts() {
+        for Part { objects, paths, .. } in batch.parts {
             let contents = self.repository.contents(&objects)?;
             for (path, object) in paths {
                 let bytes = contents.get(&object).map_or(&[][..], Vec::as_slice);
@@ -267,27 +267,30 @@ impl Source {
 /// Blobs in parts that fit into memory together.
 #[derive(Default)]
 struct Batch {
-    parts: Vec<(BTreeSet<String>, Vec<(String, String)>)>,
+    parts: Vec<Part>,
+}
+
+#[derive(Default)]
+struct Part {
+    objects: BTreeSet<String>,
+    /// Path as asked, and its blob.
+    paths: Vec<(String, String)>,
     size: u64,
 }
 
 impl Batch {
+    /// The bytes of one part.
     const MOST: u64 = 64 << 20;
 
     fn add(&mut self, path: &str, object: &str, size: u64) {
-        if self.parts.is_empty() || self.size.saturating_add(size) > Batch::MOST {
-            self.parts.push(Default::default());
-            self.size = 0;
+        if self.parts.last().is_none_or(|part| part.size.saturating_add(size) > Batch::MOST) {
+            self.parts.push(Part::default());
         }
-        self.size = self.size.saturating_add(size);
-        if let Some((objects, paths)) = self.parts.last_mut() {
-            objects.insert(object.to_owned());
-            paths.push((path.to_owned(), object.to_owned()));
+        if let Some(part) = self.parts.last_mut() {
+            part.size += size;
+            part.objects.insert(object.to_owned());
+            part.paths.push((path.to_owned(), object.to_owned()));
         }
-    }
-
-    fn into_parts(self) -> Vec<(BTreeSet<String>, Vec<(String, String)>)> {
-        self.parts
     }
 }
 
