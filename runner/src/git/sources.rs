@@ -17,8 +17,9 @@ use super::{Git, Scratch};
 /// A file too large for memory is not read at all, and as many line ends stand for it.
 pub const MAX_FILE: usize = 1 << 20;
 
-/// The most paths of one repository in one call; and with `MAX_FILE` a bound for memory.
+/// The most paths of one repository in one call, and the most bytes of their files.
 const MAX_PATHS: usize = 100_000;
+const MAX_TOTAL: u64 = 256 << 20;
 
 /// How many repositories are fetched at the same time.
 const AT_ONCE: usize = 4;
@@ -252,6 +253,16 @@ impl Source {
                 batch.add(path, object, size);
             }
         }
+        let most = u64::try_from(MAX_FILE).unwrap_or(u64::MAX);
+        let total: u64 = batch.parts.iter().map(|part| part.cut_size(&sizes, most)).sum();
+        if total > MAX_TOTAL {
+            let what = format!(
+                "the files of `{}` have more than {} MiB",
+                self.repository.address.shown,
+                MAX_TOTAL >> 20
+            );
+            return Err(GitError::new(Kind::TooLarge, what));
+        }
         for Part { objects, paths, .. } in batch.parts {
             let contents = self.repository.contents(&objects)?;
             for (path, object) in paths {
@@ -276,6 +287,13 @@ struct Part {
     /// Path as asked, and its blob.
     paths: Vec<(String, String)>,
     size: u64,
+}
+
+impl Part {
+    /// The bytes that its files have once they are cut.
+    fn cut_size(&self, sizes: &BTreeMap<String, u64>, most: u64) -> u64 {
+        self.paths.iter().filter_map(|(_, object)| sizes.get(object)).map(|size| (*size).min(most)).sum()
+    }
 }
 
 impl Batch {
