@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 
 use crate::diagnostic::Diagnostic;
 use crate::tree::Tree;
-use crate::{bases, check, generate, reference};
+use crate::{analyze, bases, check, generate, reference};
 
 /// The version of the envelope; a module refuses another one.
 pub const ABI_VERSION: u32 = 1;
@@ -129,7 +129,7 @@ fn is_zero(n: &u8) -> bool {
 }
 
 /// The verbs this module answers, in the order that `about` lists them.
-pub const VERBS: &[&str] = &["about", "bases", "check", "generate", "reference"];
+pub const VERBS: &[&str] = &["about", "analyze", "bases", "check", "generate", "reference"];
 
 /// Answers one request: the whole module, whatever the shell around it.
 ///
@@ -171,6 +171,7 @@ fn parse(request: &[u8]) -> Result<Request, Diagnostic> {
 fn dispatch(request: &Request) -> Answer {
     match request.verb.as_str() {
         "about" => about(),
+        "analyze" => with_args(request, analyze::analyze),
         "bases" => with_args(request, bases::bases),
         "check" => with_args(request, check::check),
         "generate" => with_args(request, generate::generate),

@@ -5,6 +5,7 @@
 //! global, so one request gives the same bytes in a test, a pod and a browser.
 
 pub mod abi;
+pub mod analyze;
 pub mod bases;
 pub mod check;
 pub mod diagnostic;

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::host::{self, Limits};
 use crate::outcome::{report, Failure, OK, USAGE};
-use crate::{about, bases, check, completions, generate, reference, replay, schema};
+use crate::{about, analyze, bases, check, completions, generate, reference, replay, schema};
 
 /// Keeps container images fresh: finds the base images of Dockerfiles, and renders the Kargo
 /// Warehouses that watch them.
@@ -64,6 +64,8 @@ impl Global {
 enum Verb {
     /// Print the Kargo Warehouses of a factory
     Generate(generate::Flags),
+    /// Find the base images of managed images and bring state/ up to date
+    Analyze(analyze::Flags),
     /// Say which images Dockerfiles need, as BuildKit would resolve them
     Bases(bases::Flags),
     /// Take image references apart
@@ -97,6 +99,7 @@ pub fn main() -> u8 {
     debug_assert!(host::EMBEDDED_DIGEST.starts_with("sha256:"));
     let result = match cli.verb {
         Verb::Generate(flags) => generate::run(&cli.global, &flags),
+        Verb::Analyze(flags) => analyze::run(&cli.global, &flags),
         Verb::Bases(flags) => bases::run(&cli.global, &flags),
         Verb::Reference(flags) => reference::run(&cli.global, &flags),
         Verb::Check(flags) => check::run(&cli.global, &flags),

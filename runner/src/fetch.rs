@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use image_factory::abi::{GitFetched, GitNeed};
 
+use crate::git::{self, Git, Scratch};
 use crate::host::Fetch;
 use crate::outcome::Failure;
 
@@ -13,12 +14,14 @@ use crate::outcome::Failure;
 const MAX_FILE: u64 = 8 << 20;
 
 /// Where sources come from.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Sources {
     /// Checkouts by repository; with no repository, of whatever is asked for.
     folders: Vec<(Option<String>, PathBuf)>,
     /// Whether git may not be asked.
     offline: bool,
+    /// git, once something must be fetched; it keeps what it fetched until the end.
+    git: Option<(Git, Scratch, git::Sources)>,
 }
 
 impl Sources {
@@ -44,12 +47,22 @@ impl Sources {
             }
             folders.push((repository, folder));
         }
-        Ok(Sources { folders, offline })
+        Ok(Sources { folders, offline, git: None })
     }
 
     /// Whether no folder and no git can give anything.
     pub fn is_empty(&self) -> bool {
         self.folders.is_empty()
+    }
+
+    fn with_git(&mut self, needs: &[GitNeed]) -> Result<Vec<GitFetched>, git::GitError> {
+        if self.git.is_none() {
+            let git = Git::from_environment()?;
+            let scratch = Scratch::new(&git.temporary)?;
+            self.git = Some((git, scratch, git::Sources::new()));
+        }
+        let (git, scratch, sources) = self.git.as_mut().expect("set just above");
+        Ok(sources.fetch(git, needs, scratch))
     }
 
     fn folder(&self, url: &str) -> Option<&Path> {
@@ -66,13 +79,26 @@ impl Sources {
 
 impl Fetch for Sources {
     fn git(&mut self, needs: &[GitNeed]) -> Vec<GitFetched> {
-        needs
-            .iter()
-            .map(|need| match self.folder(&need.url) {
-                Some(folder) => from_folder(folder, need),
-                None => failed(need, "no --source-dir holds it".to_owned()),
-            })
-            .collect()
+        let mut fetched: BTreeMap<usize, GitFetched> = BTreeMap::new();
+        let mut remote = Vec::new();
+        for (at, need) in needs.iter().enumerate() {
+            match self.folder(&need.url) {
+                Some(folder) => drop(fetched.insert(at, from_folder(folder, need))),
+                None if self.offline => {
+                    let error = "no --source-dir holds it, and --offline forbids to fetch it".to_owned();
+                    fetched.insert(at, failed(need, error));
+                }
+                None => remote.push((at, need.clone())),
+            }
+        }
+        let (places, needs): (Vec<usize>, Vec<GitNeed>) = remote.into_iter().unzip();
+        if !needs.is_empty() {
+            let results = self.with_git(&needs).unwrap_or_else(|error| {
+                needs.iter().map(|need| failed(need, error.message.clone())).collect()
+            });
+            fetched.extend(places.into_iter().zip(results));
+        }
+        fetched.into_values().collect()
     }
 }
 

@@ -5,12 +5,15 @@
 
 mod ask;
 pub mod cli;
+pub mod diff;
 pub mod fetch;
+pub mod git;
 pub mod host;
 pub mod outcome;
 pub mod worktree;
 
 mod about;
+mod analyze;
 mod bases;
 mod check;
 mod completions;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use image_factory::diagnostic::Diagnostic;
 
+use crate::git::GitError;
 use crate::host::HostError;
 use crate::worktree::WorktreeError;
 
@@ -42,6 +43,12 @@ impl Failure {
 impl From<HostError> for Failure {
     fn from(error: HostError) -> Self {
         Failure { diagnostic: error.diagnostic(), exit: BUG }
+    }
+}
+
+impl From<GitError> for Failure {
+    fn from(error: GitError) -> Self {
+        Failure { diagnostic: error.diagnostic(), exit: error.exit_code() }
     }
 }
 

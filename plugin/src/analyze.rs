@@ -1,0 +1,362 @@
+//! `analyze`: Dockerfiles in, changed state files out.
+//!
+//! The first answer says which Dockerfiles to fetch; the second, with them, holds what changed in
+//! state/**. A file is rewritten only if more than `lastChecked` or `lastDiscovery` would change,
+//! so looking makes no commit.
+
+mod record;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use crate::abi::{Answer, GitFetched, GitNeed, Needs, Request};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::dockerfile::{self, Bases, Options, Role};
+use crate::factory::{self, Factory};
+use crate::fields::nearest;
+use crate::images::{self, Build, Enrolment, Enrolments, Provider};
+use crate::reference::ImageReference;
+use crate::state;
+
+use record::Records;
+
+/// The arguments of `analyze`; flags say what images.yaml does not.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Args {
+    /// The images to analyze, by name.
+    pub images: Vec<String>,
+    /// All enrolled images; state of others goes to the archive.
+    pub all: bool,
+    /// The tag that the one image was published under.
+    pub tag: Option<String>,
+    /// The digest that the one image was published as.
+    pub digest: Option<String>,
+    /// The Dockerfile, where images.yaml names none.
+    pub dockerfile: Option<String>,
+    /// Must agree with images.yaml.
+    pub source_repo: Option<String>,
+    /// Must agree with images.yaml.
+    pub source_provider: Option<String>,
+    /// The branch, where images.yaml names none.
+    pub source_branch: Option<String>,
+    /// The commit to look at instead of the branch's tip.
+    pub source_commit: Option<String>,
+    /// Build arguments, where images.yaml gives none of the name.
+    pub build_args: BTreeMap<String, String>,
+}
+
+/// One image's Dockerfile, and how it is built.
+struct Job<'e> {
+    enrolment: &'e Enrolment,
+    build: &'e Build,
+    url: String,
+    reference: String,
+    path: String,
+}
+
+/// What came of looking at one managed image.
+pub(crate) enum Outcome {
+    /// What its Dockerfile names.
+    Bases(Vec<Edge>),
+    /// Its Dockerfile is missing or wrong: recorded, earlier bases kept.
+    Failed(Box<Diagnostic>),
+    /// Nobody could look: nothing is recorded.
+    Unreachable,
+}
+
+/// A base image of a managed image, as its Dockerfile names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    pub reference: ImageReference,
+    pub roles: BTreeSet<Role>,
+}
+
+/// Looks at the Dockerfiles of the chosen images and brings their state up to date.
+pub fn analyze(request: &Request, args: &Args) -> Answer {
+    let mut found = Diagnostics::default();
+    let factory = factory::read(&request.tree, &mut found);
+    let enrolments = images::read(&request.tree, false, &mut found);
+    let state = state::read(&request.tree, &mut found);
+    if found.has_errors() {
+        return refuse(found, 1);
+    }
+    let chosen = choose(&enrolments, args, &mut found);
+    check_flags(&chosen, args, &mut found);
+    if found.has_errors() {
+        return refuse(found, 2);
+    }
+    let jobs = jobs(&chosen, args, &factory);
+    let needs = missing(&jobs, request);
+    if !needs.is_empty() {
+        return Answer { needs: Some(Needs { git: needs }), ..Answer::default() };
+    }
+
+    let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
+    let mut exit = 0;
+    let mut messages = Vec::new();
+    for enrolment in &chosen {
+        let outcome = jobs.iter().find(|job| job.enrolment.name == enrolment.name).map(|job| {
+            let outcome = look(job, request, args, &factory, &mut found);
+            exit = exit.max(match &outcome {
+                Outcome::Bases(_) => 0,
+                Outcome::Failed(_) => 1,
+                Outcome::Unreachable => 3,
+            });
+            outcome
+        });
+        messages.push(records.image(enrolment, outcome.as_ref(), args));
+    }
+    if args.all {
+        messages.extend(records.archive_removed());
+    }
+    records.relate(args.all);
+    Answer { files: records.changes(), messages, diagnostics: found.0, exit, ..Answer::default() }
+}
+
+fn refuse(mut found: Diagnostics, exit: u8) -> Answer {
+    found.sort();
+    Answer { diagnostics: found.0, exit, ..Answer::default() }
+}
+
+fn choose<'e>(enrolments: &'e Enrolments, args: &Args, found: &mut Diagnostics) -> Vec<&'e Enrolment> {
+    if args.all {
+        if !args.images.is_empty() {
+            found.push(
+                Diagnostic::error("IF0901", "`--all` and `--image` exclude each other")
+                    .hint("give one of them"),
+            );
+        }
+        return enrolments.values().collect();
+    }
+    if args.images.is_empty() {
+        found.push(Diagnostic::error("IF0901", "no image is chosen").hint("give `--image NAME` or `--all`"));
+    }
+    let mut chosen = BTreeMap::new();
+    for name in &args.images {
+        if let Some(enrolment) = enrolments.get(name) {
+            chosen.insert(name, enrolment);
+            continue;
+        }
+        let error = Diagnostic::error("IF0902", format!("`{name}` is not enrolled in {}", images::PATH));
+        found.push(match nearest(name, enrolments.keys().map(String::as_str)) {
+            Some(near) => error.hint(format!("did you mean `--image {near}`?")),
+            None => error.hint("enrol it first, or give one of the names there"),
+        });
+    }
+    chosen.into_values().collect()
+}
+
+/// Flags that name one image's facts need one image; images.yaml wins over a flag that differs.
+fn check_flags(chosen: &[&Enrolment], args: &Args, found: &mut Diagnostics) {
+    let of_one_image = [
+        ("--tag", &args.tag),
+        ("--digest", &args.digest),
+        ("--dockerfile", &args.dockerfile),
+        ("--source-repo", &args.source_repo),
+        ("--source-provider", &args.source_provider),
+        ("--source-branch", &args.source_branch),
+        ("--source-commit", &args.source_commit),
+    ];
+    if args.all || chosen.len() > 1 {
+        for (flag, _) in of_one_image.iter().filter(|(_, value)| value.is_some()) {
+            let message = format!("`{flag}` speaks of one image, and several are chosen");
+            found.push(Diagnostic::error("IF0903", message).hint("give one `--image NAME` with it"));
+        }
+    }
+    if let Some(digest) = &args.digest {
+        if ImageReference::parse(&format!("image@{digest}")).is_err() {
+            let message = format!("`--digest {digest}` is not a digest");
+            found.push(
+                Diagnostic::error("IF0904", message).hint("it is `sha256:` and 64 hex digits in lower case"),
+            );
+        }
+    }
+    if let Some(tag) = &args.tag {
+        if ImageReference::parse(&format!("image:{tag}")).is_err() {
+            found.push(
+                Diagnostic::error("IF0904", format!("`--tag {tag}` is not a tag")).hint("give the tag alone"),
+            );
+        }
+    }
+    let [enrolment] = chosen else { return };
+    let build = enrolment.build.as_ref();
+    let provider = build.map(|build| match build.provider {
+        Provider::GitHub => "github",
+        Provider::GitLab => "gitlab",
+        Provider::Git => "git",
+    });
+    let written = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    let pairs = [
+        ("--source-repo", &args.source_repo, written(build.map(|build| build.repo.as_str()))),
+        ("--source-provider", &args.source_provider, written(provider)),
+        ("--source-branch", &args.source_branch, written(build.map(|build| build.branch.as_str()))),
+        (
+            "--dockerfile",
+            &args.dockerfile,
+            build.filter(|build| build.dockerfile_is_given).map(|build| build.dockerfile.value.clone()),
+        ),
+    ];
+    for (flag, value, written) in pairs {
+        match (value, written) {
+            (Some(value), Some(written)) if *value != written => found.push(Diagnostic::warning(
+                "IF0905",
+                format!(
+                    "`{flag} {value}` differs from images.yaml, which says `{written}` for `{}` and wins",
+                    enrolment.name
+                ),
+            )),
+            (Some(value), None) if build.is_none() => found.push(Diagnostic::warning(
+                "IF0905",
+                format!(
+                    "`{flag} {value}` has no effect: `{}` is enrolled without a `source`",
+                    enrolment.name
+                ),
+            )),
+            _ => {}
+        }
+    }
+    for (name, value) in &args.build_args {
+        if let Some(written) =
+            build.and_then(|build| build.build_args.get(name)).filter(|written| *written != value)
+        {
+            let message = format!(
+                "`--build-arg {name}={value}` differs from images.yaml, which says `{written}` and wins"
+            );
+            found.push(Diagnostic::warning("IF0905", message));
+        }
+    }
+}
+
+fn jobs<'e>(chosen: &[&'e Enrolment], args: &Args, factory: &Factory) -> Vec<Job<'e>> {
+    let job = |enrolment: &&'e Enrolment| {
+        let build = enrolment.build.as_ref()?;
+        let branch =
+            if build.branch.is_empty() { args.source_branch.clone() } else { Some(build.branch.clone()) };
+        let path = match &args.dockerfile {
+            Some(path) if !build.dockerfile_is_given => path.clone(),
+            _ => build.dockerfile.value.clone(),
+        };
+        Some(Job {
+            enrolment,
+            build,
+            url: factory.git_url(build),
+            reference: args.source_commit.clone().or(branch).unwrap_or_default(),
+            path: path.trim_start_matches("./").to_owned(),
+        })
+    };
+    chosen.iter().filter_map(job).collect()
+}
+
+fn fetched<'r>(request: &'r Request, url: &str, reference: &str) -> Option<&'r GitFetched> {
+    request.fetched.git.iter().find(|git| git.url == url && git.reference == reference)
+}
+
+/// What is not fetched yet: one need for each repository and reference.
+fn missing(jobs: &[Job<'_>], request: &Request) -> Vec<GitNeed> {
+    let mut needs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for job in jobs {
+        let is_there = fetched(request, &job.url, &job.reference)
+            .is_some_and(|git| git.error.is_some() || git.files.contains_key(&job.path));
+        if !is_there {
+            needs.entry((&job.url, &job.reference)).or_default().insert(&job.path);
+        }
+    }
+    needs
+        .into_iter()
+        .map(|((url, reference), paths)| GitNeed {
+            url: url.to_owned(),
+            reference: reference.to_owned(),
+            paths: paths.into_iter().map(str::to_owned).collect(),
+        })
+        .collect()
+}
+
+fn look(
+    job: &Job<'_>,
+    request: &Request,
+    args: &Args,
+    factory: &Factory,
+    found: &mut Diagnostics,
+) -> Outcome {
+    let name = &job.enrolment.name;
+    let git = fetched(request, &job.url, &job.reference).expect("all that is missing was asked for before");
+    if let Some(error) = &git.error {
+        found.push(
+            Diagnostic::error("IF0910", format!("`{name}`: {} cannot be fetched: {error}", job.url))
+                .hint("nothing was recorded for it; run again when the repository can be reached"),
+        );
+        return Outcome::Unreachable;
+    }
+    let Some(text) = git.files.get(&job.path).and_then(Option::as_ref) else {
+        let at = match &git.commit {
+            Some(commit) => format!(" at {}", commit.get(..12).unwrap_or(commit)),
+            None => String::new(),
+        };
+        let error =
+            Diagnostic::error("IF0911", format!("`{name}`: there is no such file in {}{at}", job.url))
+                .in_file(&job.path)
+                .hint("correct `source.dockerfile` in images.yaml");
+        found.push(error.clone());
+        return Outcome::Failed(Box::new(error));
+    };
+    let mut build_args = args.build_args.clone();
+    build_args.extend(job.build.build_args.clone());
+    let platforms = if job.build.platforms.is_empty() { &factory.platforms } else { &job.build.platforms };
+    let options = Options {
+        build_args,
+        target: job.build.target.clone(),
+        platforms: platforms.clone(),
+        contexts: job.build.build_contexts.clone(),
+        ..Options::default()
+    };
+    let bases = dockerfile::bases(&job.path, text, &options);
+    found.extend(bases.diagnostics.0.iter().cloned());
+    if let Some(error) = first_error(&bases, found) {
+        return Outcome::Failed(Box::new(error));
+    }
+    Outcome::Bases(edges(job, &bases, factory, found))
+}
+
+/// The first error of a Dockerfile; an image that the build uses and that hangs on an argument
+/// nobody gave is one.
+fn first_error(bases: &Bases, found: &mut Diagnostics) -> Option<Diagnostic> {
+    if let Some(error) = bases.diagnostics.0.iter().find(|diagnostic| diagnostic.is_error()) {
+        return Some(error.clone());
+    }
+    let unresolved: Vec<_> =
+        bases.unresolved.iter().filter(|unresolved| unresolved.used).map(|u| u.diagnostic()).collect();
+    found.extend(unresolved.iter().cloned());
+    unresolved.into_iter().next()
+}
+
+fn edges(job: &Job<'_>, bases: &Bases, factory: &Factory, found: &mut Diagnostics) -> Vec<Edge> {
+    let roles = job.enrolment.roles.as_ref().unwrap_or(&factory.roles);
+    let wants_frontend = roles.iter().any(|role| role == Role::Frontend.name());
+    let mut edges: BTreeMap<String, Edge> = BTreeMap::new();
+    for image in &bases.images {
+        if !(image.used || wants_frontend && image.roles.contains(&Role::Frontend)) {
+            continue;
+        }
+        if image.reference.name() == job.enrolment.image.name() {
+            let (line, column) = image.places.first().copied().unwrap_or_default();
+            let message = format!(
+                "`{}` builds on its own repository `{}`",
+                job.enrolment.name,
+                image.reference.familiar()
+            );
+            found.push(
+                Diagnostic::warning("IF0912", message)
+                    .at(crate::diagnostic::Location::at(&job.path, line, column))
+                    .hint("it is not watched: each build would ask for the next one"),
+            );
+            continue;
+        }
+        edges
+            .entry(image.reference.normalized())
+            .and_modify(|edge| edge.roles.extend(image.roles.iter().copied()))
+            .or_insert_with(|| Edge { reference: image.reference.clone(), roles: image.roles.clone() });
+    }
+    edges.into_values().collect()
+}
