@@ -8,6 +8,13 @@
 //! An answer with `needs` asks the host to fetch and to send the same request again with the
 //! results under `fetched`; a host does so a bounded number of times.
 
+#[cfg(feature = "bindgen")]
+mod bindgen;
+#[cfg(feature = "module")]
+mod extism;
+#[cfg(feature = "module")]
+mod plain;
+
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
@@ -28,6 +35,7 @@ pub struct Request {
     /// [`ABI_VERSION`].
     pub abi: u32,
     /// `generate`, `analyze`, `bases`, `reference`, `check` or `about`.
+    #[serde(default)]
     pub verb: String,
     /// The verb's own arguments, as its module documents them.
     #[serde(default)]
@@ -127,8 +135,18 @@ pub const VERBS: &[&str] = &["about", "check", "generate"];
 ///
 /// It never fails: what is wrong with the request itself becomes an answer with a diagnostic.
 pub fn answer(request: &[u8]) -> Vec<u8> {
+    answer_verb("", request)
+}
+
+/// The same for a host that calls one export a verb: a request without a verb gets this one.
+pub fn answer_verb(verb: &str, request: &[u8]) -> Vec<u8> {
     let answer = match parse(request) {
-        Ok(request) => dispatch(&request),
+        Ok(mut request) => {
+            if request.verb.is_empty() {
+                verb.clone_into(&mut request.verb);
+            }
+            dispatch(&request)
+        }
         Err(diagnostic) => Answer { diagnostics: vec![diagnostic], exit: 70, ..Answer::default() },
     };
     serde_json::to_vec(&answer)

@@ -28,14 +28,19 @@ pub struct Args {
     pub kargo_version: Option<String>,
     /// As for `generate`.
     pub allow_empty: bool,
+    /// As for `generate`.
+    pub module: Option<String>,
     /// Whether the host has the sources at hand, so that bake and compose files can be looked at.
     pub sources: bool,
 }
 
 /// Checks a factory's folder.
 pub fn check(request: &Request, args: &Args) -> Answer {
-    let generate_args =
-        generate::Args { kargo_version: args.kargo_version.clone(), allow_empty: args.allow_empty };
+    let generate_args = generate::Args {
+        kargo_version: args.kargo_version.clone(),
+        allow_empty: args.allow_empty,
+        module: args.module.clone(),
+    };
     if let Err(refusal) = generate_args.kargo_version() {
         return Answer { diagnostics: vec![refusal], exit: 2, ..Answer::default() };
     }

@@ -95,22 +95,25 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// An error with its code and text.
     pub fn error(code: &str, message: impl Into<String>) -> Self {
-        Diagnostic {
-            code: code.to_owned(),
-            severity: Severity::Error,
-            message: message.into(),
-            location: None,
-            hint: None,
-        }
+        Diagnostic::new(Severity::Error, code, message.into())
     }
 
     /// A warning with its code and text.
     pub fn warning(code: &str, message: impl Into<String>) -> Self {
-        Diagnostic { severity: Severity::Warning, ..Diagnostic::error(code, message) }
+        Diagnostic::new(Severity::Warning, code, message.into())
+    }
+
+    // Findings are rare and made in many places: kept out of line, they are a fifth of the module.
+    #[cold]
+    #[inline(never)]
+    fn new(severity: Severity, code: &str, message: String) -> Self {
+        Diagnostic { code: code.to_owned(), severity, message, location: None, hint: None }
     }
 
     /// The same, at a place.
     #[must_use]
+    #[cold]
+    #[inline(never)]
     pub fn at(mut self, location: Location) -> Self {
         self.location = Some(Box::new(location));
         self
@@ -124,8 +127,14 @@ impl Diagnostic {
 
     /// The same, with a remedy.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        self.with_hint(hint.into())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn with_hint(mut self, hint: String) -> Self {
+        self.hint = Some(hint);
         self
     }
 

@@ -24,7 +24,7 @@ pub struct Factory {
     /// The Kargo that is written for.
     pub kargo: KargoVersion,
     /// The pin of the module: `sha256:` and 64 hex digits.
-    pub module: Option<String>,
+    pub module: Option<Spanned<String>>,
     /// Platforms that images are built for where their `source` says nothing.
     pub platforms: Vec<String>,
     /// Which uses of a base image count.
@@ -208,7 +208,7 @@ fn module(fields: &mut Fields<'_, '_>, factory: &mut Factory) {
         hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     });
     if is_digest {
-        factory.module = Some(pin.value);
+        factory.module = Some(pin);
     } else {
         let message = "`module` must be `sha256:` and 64 hex digits in lower case";
         let diagnostic = fields.source().error("IF0303", pin.place, message);

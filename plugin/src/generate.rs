@@ -12,6 +12,7 @@ use crate::images::{self, Enrolments};
 use crate::name;
 use crate::state;
 use crate::warehouse::{selection, KargoVersion, Parts, Warehouse};
+use crate::yaml::Source;
 
 /// The arguments of `generate`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -21,6 +22,8 @@ pub struct Args {
     pub kargo_version: Option<String>,
     /// Whether a render without any object is meant.
     pub allow_empty: bool,
+    /// The digest of the module that runs, as its host knows it.
+    pub module: Option<String>,
 }
 
 impl Args {
@@ -61,6 +64,7 @@ impl Inputs {
     /// Reads and merges; each step reports all it finds, and the merge is tried only on good files.
     pub fn read(request: &Request, args: &Args, found: &mut Diagnostics) -> Option<Self> {
         let factory = factory::read(&request.tree, found);
+        check_pin(&factory, args, request, found);
         let kargo = args.kargo_version().ok().flatten().unwrap_or(factory.kargo);
         let enrolments = images::read(&request.tree, args.allow_empty, found);
         let state = state::read(&request.tree, found);
@@ -82,6 +86,21 @@ impl Inputs {
             );
         }
         Some(Inputs { factory, kargo, enrolments, entries })
+    }
+}
+
+/// The module that factory.yaml pins is the only one that may render.
+fn check_pin(factory: &Factory, args: &Args, request: &Request, found: &mut Diagnostics) {
+    let (Some(pin), Some(running)) = (&factory.module, &args.module) else { return };
+    if pin.value != *running {
+        let source =
+            Source { file: factory::PATH, text: request.tree.text(factory::PATH).unwrap_or_default() };
+        let message = format!("this is module {running}, and factory.yaml pins {}", pin.value);
+        found.push(
+            source
+                .error("IF0307", pin.place, message)
+                .hint("run the pinned version, or commit the new digest if the upgrade is meant"),
+        );
     }
 }
 
@@ -135,7 +154,7 @@ fn warehouses(inputs: &Inputs) -> Vec<Box<RawValue>> {
             name,
             namespace: &factory.project,
             kind: if is_base { "base" } else { "external" },
-            module: factory.module.as_deref(),
+            module: factory.module.as_ref().map(|pin| pin.value.as_str()),
             description: description(monitored),
             repo_url: &monitored.repo_url,
             selection: &selection,

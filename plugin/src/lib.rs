@@ -16,6 +16,7 @@ pub mod go_regex;
 pub mod images;
 pub mod name;
 pub mod reference;
+#[cfg(feature = "schema")]
 pub mod schema;
 pub mod state;
 pub mod tree;

@@ -33,14 +33,23 @@ pub enum NameError {
 /// # Errors
 /// The first rule that it breaks.
 pub fn check(name: &str) -> Result<(), NameError> {
+    check_object(name)?;
+    if is_reserved(name) {
+        return Err(NameError::Reserved);
+    }
+    Ok(())
+}
+
+/// Checks the name of any object of ours.
+///
+/// # Errors
+/// Too long, or not a DNS name.
+pub fn check_object(name: &str) -> Result<(), NameError> {
     if !is_dns(name) {
         return Err(NameError::NotDns);
     }
     if name.len() > MAX_LENGTH {
         return Err(NameError::TooLong);
-    }
-    if is_reserved(name) {
-        return Err(NameError::Reserved);
     }
     Ok(())
 }

@@ -1,2 +1,7 @@
-//! Image Factory.
-fn main() {}
+//! Image Factory's command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(image_factory_runner::cli::main())
+}

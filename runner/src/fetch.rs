@@ -1,0 +1,134 @@
+//! Brings the files that the module asks for: out of folders that are already there, or with git.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use image_factory::abi::{GitFetched, GitNeed};
+
+use crate::host::Fetch;
+use crate::outcome::Failure;
+
+/// The largest source file that is read, in bytes.
+const MAX_FILE: u64 = 8 << 20;
+
+/// Where sources come from.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Checkouts by repository; with no repository, of whatever is asked for.
+    folders: Vec<(Option<String>, PathBuf)>,
+    /// Whether git may not be asked.
+    offline: bool,
+}
+
+impl Sources {
+    /// From `--source-dir [REPOSITORY=]FOLDER` and `--offline`.
+    ///
+    /// # Errors
+    /// A folder that is not there.
+    pub fn new(flags: &[String], offline: bool) -> Result<Self, Failure> {
+        let mut folders = Vec::new();
+        for flag in flags {
+            let (repository, folder) = match flag.split_once('=') {
+                Some((repository, folder)) => (Some(repository.to_owned()), folder),
+                None => (None, flag.as_str()),
+            };
+            let folder = PathBuf::from(folder);
+            if !folder.is_dir() {
+                let message = format!("`--source-dir {flag}`: there is no folder `{}`", folder.display());
+                return Err(Failure::usage(
+                    "IF1026",
+                    message,
+                    "name a checkout: `--source-dir acme/web=../web`",
+                ));
+            }
+            folders.push((repository, folder));
+        }
+        Ok(Sources { folders, offline })
+    }
+
+    /// Whether no folder and no git can give anything.
+    pub fn is_empty(&self) -> bool {
+        self.folders.is_empty()
+    }
+
+    fn folder(&self, url: &str) -> Option<&Path> {
+        let matches = |repository: &str| {
+            let url = url.trim_end_matches('/').trim_end_matches(".git");
+            let repository = repository.trim_end_matches('/').trim_end_matches(".git");
+            url == repository || url.strip_suffix(repository).is_some_and(|rest| rest.ends_with(['/', ':']))
+        };
+        let named = self.folders.iter().find(|(repository, _)| repository.as_deref().is_some_and(matches));
+        let any = || self.folders.iter().find(|(repository, _)| repository.is_none());
+        named.or_else(any).map(|(_, folder)| folder.as_path())
+    }
+}
+
+impl Fetch for Sources {
+    fn git(&mut self, needs: &[GitNeed]) -> Vec<GitFetched> {
+        needs
+            .iter()
+            .map(|need| match self.folder(&need.url) {
+                Some(folder) => from_folder(folder, need),
+                None => failed(need, "no --source-dir holds it".to_owned()),
+            })
+            .collect()
+    }
+}
+
+fn failed(need: &GitNeed, error: String) -> GitFetched {
+    GitFetched {
+        url: need.url.clone(),
+        reference: need.reference.clone(),
+        commit: None,
+        files: BTreeMap::new(),
+        error: Some(error),
+    }
+}
+
+fn from_folder(folder: &Path, need: &GitNeed) -> GitFetched {
+    let mut files = BTreeMap::new();
+    for path in &need.paths {
+        match read(folder, path) {
+            Ok(text) => drop(files.insert(path.clone(), text)),
+            Err(error) => return failed(need, format!("{path}: {error}")),
+        }
+    }
+    GitFetched { url: need.url.clone(), reference: need.reference.clone(), commit: None, files, error: None }
+}
+
+/// The text of a file of a checkout, which no symbolic link may lead out of.
+fn read(folder: &Path, path: &str) -> std::io::Result<Option<String>> {
+    use std::io::{Error, ErrorKind};
+    if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+        return Err(Error::other("the path leads out of the checkout"));
+    }
+    let full = match folder.join(path).canonicalize() {
+        Ok(full) => full,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None)
+        }
+        Err(error) => return Err(error),
+    };
+    if !full.starts_with(folder.canonicalize()?) {
+        return Err(Error::other("a symbolic link leads out of the checkout"));
+    }
+    let metadata = fs::metadata(&full)?;
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    if metadata.len() > MAX_FILE {
+        return Err(Error::other(format!("the file has more than {MAX_FILE} bytes")));
+    }
+    // A Dockerfile in another encoding has it in comments; what is not UTF-8 elsewhere is no reference.
+    Ok(Some(String::from_utf8_lossy(&fs::read(full)?).into_owned()))
+}
+
+/// For verbs that ask for nothing.
+pub struct Nothing;
+
+impl Fetch for Nothing {
+    fn git(&mut self, needs: &[GitNeed]) -> Vec<GitFetched> {
+        needs.iter().map(|need| failed(need, "this verb fetches nothing".to_owned())).collect()
+    }
+}

@@ -1,0 +1,14 @@
+//! The engine's settings, shared with the build script: a precompiled module runs only under the
+//! settings that it was compiled with.
+
+use wasmtime::Config;
+
+/// How much of the host's stack a module may use, in bytes; its own recursion is bounded lower.
+const MAX_STACK: usize = 1 << 20;
+
+/// The settings: a deadline by epochs, a bounded stack, nothing that a module of ours lacks.
+pub fn config() -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true).max_wasm_stack(MAX_STACK).wasm_backtrace_max_frames(None);
+    config
+}

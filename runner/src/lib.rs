@@ -1,0 +1,20 @@
+//! Image Factory's command line: the host that runs the module.
+//!
+//! The only place with I/O. Each verb goes through its steps once, in one order: read the folder,
+//! ask the module, check its answer, then print or write all of it or nothing.
+
+mod ask;
+pub mod cli;
+pub mod fetch;
+pub mod host;
+pub mod outcome;
+pub mod worktree;
+
+mod about;
+mod bases;
+mod check;
+mod completions;
+mod generate;
+mod reference;
+mod replay;
+mod schema;

@@ -1,0 +1,120 @@
+//! What people and programs are told, and the exit code.
+
+use std::io::{self, Write};
+
+use image_factory::diagnostic::Diagnostic;
+
+use crate::host::HostError;
+use crate::worktree::WorktreeError;
+
+/// Nobody has to act.
+pub const OK: u8 = 0;
+/// Whoever owns the repository's files.
+pub const FILES: u8 = 1;
+/// Whoever wrote the flags.
+pub const USAGE: u8 = 2;
+/// Nobody yet: git, the network or the disk.
+pub const AGAIN: u8 = 3;
+/// Us.
+pub const BUG: u8 = 70;
+
+/// Why a verb gave up before the module's answer could be used.
+#[derive(Debug)]
+pub struct Failure {
+    /// What to say.
+    pub diagnostic: Diagnostic,
+    /// The exit code.
+    pub exit: u8,
+}
+
+impl Failure {
+    /// A flag's fault.
+    pub fn usage(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Failure { diagnostic: Diagnostic::error(code, message).hint(hint), exit: USAGE }
+    }
+
+    /// The disk's or the network's.
+    pub fn again(code: &str, message: impl Into<String>) -> Self {
+        Failure { diagnostic: Diagnostic::error(code, message), exit: AGAIN }
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        Failure { diagnostic: error.diagnostic(), exit: BUG }
+    }
+}
+
+impl From<WorktreeError> for Failure {
+    fn from(error: WorktreeError) -> Self {
+        Failure::again("IF1020", error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::again("IF1021", error.to_string())
+    }
+}
+
+/// Prints diagnostics on stderr.
+///
+/// Argo CD shows a plugin's stderr in its UI and keeps it in the Application's status, so there it
+/// is at most ten lines and two kilobytes, one line a finding.
+pub fn report(diagnostics: &[Diagnostic]) {
+    let is_plugin = std::env::var_os("ARGOCD_APP_NAME").is_some();
+    let text = if is_plugin { brief(diagnostics) } else { full(diagnostics) };
+    // There is no one left to tell if stderr is gone.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+fn full(diagnostics: &[Diagnostic]) -> String {
+    diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n\n")).collect()
+}
+
+fn brief(diagnostics: &[Diagnostic]) -> String {
+    const LINES: usize = 10;
+    const BYTES: usize = 2000;
+    let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
+    sorted.sort_by_key(|diagnostic| diagnostic.severity);
+    let mut out = String::new();
+    for (at, diagnostic) in sorted.iter().enumerate() {
+        let line = one_line(diagnostic);
+        let is_last = at + 1 == sorted.len();
+        let room = BYTES - 40;
+        if at + 1 == LINES && !is_last || out.len() + line.len() > room {
+            if out.is_empty() {
+                out.extend(line.chars().take(room / 4));
+                out.push_str("…\n");
+            }
+            out.push_str(&format!("and {} more\n", sorted.len() - at));
+            break;
+        }
+        out.push_str(&line);
+    }
+    out
+}
+
+/// `CODE file:line:column: message; hint`.
+fn one_line(diagnostic: &Diagnostic) -> String {
+    let place = diagnostic.location.as_ref().map_or(String::new(), |place| match place.line {
+        0 => format!(" {}", place.file),
+        line => format!(" {}:{line}:{}", place.file, place.column),
+    });
+    let severity = if diagnostic.is_error() { "" } else { " warning" };
+    let hint = diagnostic.hint.as_ref().map_or(String::new(), |hint| format!(" ({hint})"));
+    let line = format!("{}{place}:{severity} {}{hint}", diagnostic.code, diagnostic.message);
+    line.replace(['\n', '\r'], " ") + "\n"
+}
+
+/// Prints on stdout; a closed pipe, as behind `head`, ends quietly.
+///
+/// # Errors
+/// Anything else that keeps the text from its reader.
+pub fn print(text: &[u8]) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,174 @@
+//! A folder as a tree, and changed files back into it.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use image_factory::tree::{File, Refusal, Tree};
+
+/// The largest images.yaml that is handed to the module, in bytes; it reads no larger one.
+const MAX_IMAGES: u64 = 64 << 20;
+/// The largest other file.
+const MAX_FILE: u64 = 8 << 20;
+/// How many files a state folder may hold.
+const MAX_FILES: usize = 400_000;
+
+/// The folders of state, below the factory's.
+const STATE: [&str; 2] = ["state/images", "state/base-images"];
+const ARCHIVE: [&str; 2] = ["state/_archive/images", "state/_archive/base-images"];
+
+/// What could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {source}", .path.display())]
+pub struct WorktreeError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Reads the factory's folder; the archive too where a verb may restore from it.
+///
+/// Files that cannot be read as text are in the tree with the reason, for the module to judge.
+///
+/// # Errors
+/// A folder that cannot be listed.
+pub fn read(folder: &Path, archive: bool) -> Result<Tree, WorktreeError> {
+    let mut tree = Tree::default();
+    for (name, limit) in [("images.yaml", MAX_IMAGES), ("factory.yaml", MAX_FILE)] {
+        insert(&mut tree, folder, name.to_owned(), limit);
+    }
+    for below in STATE.iter().chain(ARCHIVE.iter().filter(|_| archive)) {
+        let path = folder.join(below);
+        // A symbolic link to a folder would show files from anywhere.
+        if let Some(link) = linked_part(folder, below) {
+            tree.0.insert(format!("{link}.yaml"), File::Refused { refused: Refusal::Symlink });
+            continue;
+        }
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(WorktreeError { path, source }),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|source| WorktreeError { path: path.clone(), source })?;
+            let Some(name) = entry.file_name().to_str().map(|name| format!("{below}/{name}")) else {
+                let source = io::Error::other("a file's name is not UTF-8");
+                return Err(WorktreeError { path: entry.path(), source });
+            };
+            insert(&mut tree, folder, name, MAX_FILE);
+            if tree.0.len() > MAX_FILES {
+                let source = io::Error::other(format!("more than {MAX_FILES} files"));
+                return Err(WorktreeError { path, source });
+            }
+        }
+    }
+    Ok(tree)
+}
+
+/// The first part of a path below `folder` that is a symbolic link.
+fn linked_part(folder: &Path, below: &str) -> Option<String> {
+    let ends = below.match_indices('/').map(|(at, _)| at).chain([below.len()]);
+    let mut parts = ends.map(|end| &below[..end]);
+    parts.find(|part| is_link(&folder.join(part))).map(str::to_owned)
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
+}
+
+fn insert(tree: &mut Tree, folder: &Path, name: String, limit: u64) {
+    let path = folder.join(&name);
+    let refused = match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => Refusal::Unreadable(error.to_string()),
+        Ok(metadata) => match refusal(&metadata, limit) {
+            Some(refused) => refused,
+            None => match text(&path, limit) {
+                Ok(text) => {
+                    tree.insert(name, text);
+                    return;
+                }
+                Err(refused) => refused,
+            },
+        },
+    };
+    // Folders in a state folder are nobody's business; in place of a file they are.
+    if refused != Refusal::NotAFile || !name.starts_with("state/") || name.ends_with(".yaml") {
+        tree.0.insert(name, File::Refused { refused });
+    }
+}
+
+fn refusal(metadata: &Metadata, limit: u64) -> Option<Refusal> {
+    if metadata.is_symlink() {
+        Some(Refusal::Symlink)
+    } else if !metadata.is_file() {
+        Some(Refusal::NotAFile)
+    } else if metadata.len() > limit {
+        Some(Refusal::TooLarge { bytes: metadata.len(), limit })
+    } else {
+        None
+    }
+}
+
+fn text(path: &Path, limit: u64) -> Result<String, Refusal> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(|error| Refusal::Unreadable(error.to_string()))?;
+    if bytes.len() as u64 > limit {
+        return Err(Refusal::TooLarge { bytes: bytes.len() as u64, limit });
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line_start = valid.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Refusal::NotUtf8 {
+            line: count(1 + valid.iter().filter(|byte| **byte == b'\n').count()),
+            column: count(1 + String::from_utf8_lossy(&valid[line_start..]).chars().count()),
+        }
+    })
+}
+
+/// Writes changed files (`Some`) and deletes others (`None`), never through a symbolic link.
+///
+/// Everything is written beside its place first, and moved there only when all of it stands, so a
+/// full disk loses nothing.
+///
+/// # Errors
+/// A file or folder that cannot be written; then no file was changed, unless the last moves failed.
+pub fn write(folder: &Path, files: &BTreeMap<String, Option<String>>) -> Result<(), WorktreeError> {
+    let mut ready = Vec::new();
+    for (name, text) in files {
+        let path = folder.join(name);
+        let at = |source| WorktreeError { path: path.clone(), source };
+        if let Some(link) = linked_part(folder, name) {
+            return Err(at(io::Error::other(format!("`{link}` is a symbolic link"))));
+        }
+        let Some(text) = text else { continue };
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent).map_err(at)?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(parent).map_err(at)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(at)?;
+        make_readable(file.as_file()).map_err(at)?;
+        ready.push((file, path));
+    }
+    for (file, path) in ready {
+        file.persist(&path).map_err(|error| WorktreeError { path, source: error.error })?;
+    }
+    for name in files.iter().filter(|(_, text)| text.is_none()).map(|(name, _)| name) {
+        let path = folder.join(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(WorktreeError { path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Temporary files are their owner's alone; state is for everybody, as git would check it out.
+fn make_readable(file: &fs::File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
