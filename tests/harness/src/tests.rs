@@ -176,6 +176,24 @@ fn reads_folders_as_a_host_does() {
 }
 
 #[test]
+fn copies_folders_over_folders() {
+    let scratch = Scratch::new("copies", &[]);
+    let to = scratch.0.join("to");
+    for (path, text) in
+        [("from/new", "new"), ("from/changed", "b"), ("from/old.deleted", ""), ("from/.gitkeep", "")]
+    {
+        write(&scratch.0.join(path), text);
+    }
+    for (path, text) in [("to/changed", "a"), ("to/old/deep", "a"), ("to/kept", "a")] {
+        write(&scratch.0.join(path), text);
+    }
+    copy_over(&scratch.0.join("from"), &to);
+    copy_over(&scratch.0.join("absent"), &to);
+    let tree = serde_json::to_value(read_tree(&to)).expect("a tree is plain data");
+    assert_eq!(tree, json!({"changed": "b", "kept": "a", "new": "new"}));
+}
+
+#[test]
 fn knows_a_repository_by_any_url() {
     let mut sources = Sources::default();
     sources.0.insert("acme/web/Dockerfile", "FROM a\n");
