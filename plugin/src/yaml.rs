@@ -5,6 +5,7 @@
 //! merge keys, no tags but the core schema's. A plain scalar keeps its text, so `1.10` is `1.10`
 //! to whoever wants a string.
 
+mod quick;
 mod value;
 
 use std::borrow::Cow;
@@ -179,17 +180,22 @@ impl<'a> Node<'a> {
 /// One diagnostic: the first thing that is not YAML, or not the YAML we read.
 pub fn parse<'a>(source: Source<'a>) -> Result<Option<Node<'a>>, Diagnostics> {
     let text = source.text.strip_prefix('\u{feff}').unwrap_or(source.text);
-    let source = Source { file: source.file, text };
+    if let Some(node) = quick::parse(text) {
+        return Ok(Some(node));
+    }
+    parse_in_full(Source { file: source.file, text }).map_err(Diagnostics::from)
+}
+
+fn parse_in_full(source: Source<'_>) -> Read<Option<Node<'_>>> {
+    let text = source.text;
     if let Some((at, c)) = text.char_indices().find(|(_, c)| is_forbidden(*c)) {
         let location = Location::of(source.file, text, at..at + c.len_utf8());
         let code = u32::from(c);
         return Err(Diagnostic::error("IF0101", format!("character U+{code:04X} is not allowed in YAML"))
             .at(location)
-            .hint("delete it, or write it as an escape in a double-quoted string")
-            .into());
+            .hint("delete it, or write it as an escape in a double-quoted string"));
     }
-    let mut reader = Reader { source, parser: Parser::new_from_str(text), nodes: 0 };
-    reader.document().map_err(Diagnostics::from)
+    Reader { source, parser: Parser::new_from_str(text), nodes: 0 }.document()
 }
 
 /// The characters that YAML 1.2 section 5.1 leaves out, of which the parser takes NUL for the end.

@@ -123,6 +123,11 @@ impl Step {
         &self.args
     }
 
+    /// The step's folder, for layers that read `input/` and `sources/` themselves.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Where the expected outcome stands.
     pub fn expected_folder(&self) -> PathBuf {
         self.folder.join("expected")

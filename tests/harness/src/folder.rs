@@ -88,3 +88,42 @@ pub(crate) fn lay_over(tree: &mut Tree, over: &Tree) {
         }
     }
 }
+
+/// Copies one folder over another as it is, links and all; an empty `NAME.deleted` deletes `NAME`.
+/// For layers that read files; an absent source changes nothing.
+///
+/// # Panics
+/// When that fails.
+pub fn copy_over(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));
+    let Ok(entries) = fs::read_dir(from) else {
+        return;
+    };
+    for entry in entries {
+        let entry = entry.expect("the folder can be read");
+        let name = entry.file_name().into_string().expect("a case's file names are UTF-8");
+        let kind = entry.file_type().expect("the file's type can be read");
+        let target = to.join(&name);
+        if kind.is_dir() {
+            copy_over(&entry.path(), &target);
+        } else if kind.is_symlink() {
+            let points_to = fs::read_link(entry.path()).expect("the link can be read");
+            remove(&target);
+            std::os::unix::fs::symlink(points_to, &target).expect("it can be linked");
+        } else if let Some(deleted) = name.strip_suffix(".deleted") {
+            assert!(remove(&to.join(deleted)), "`{name}` deletes nothing");
+        } else if name != ".gitkeep" {
+            remove(&target);
+            fs::copy(entry.path(), &target).unwrap_or_else(|error| panic!("{}: {error}", target.display()));
+        }
+    }
+}
+
+/// Whether there was something to remove.
+fn remove(path: &Path) -> bool {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path).is_ok(),
+        Ok(_) => fs::remove_file(path).is_ok(),
+        Err(_) => false,
+    }
+}

@@ -41,7 +41,7 @@ use image_factory::tree::Tree;
 
 pub use case::{Case, Step};
 pub use expected::{compare, Outcome};
-pub use folder::{read_tree, write_tree};
+pub use folder::{copy_over, read_tree, write_tree};
 pub use sources::{commit_id, Sources};
 
 /// How often an answer may ask for more before that is an error.

@@ -22,7 +22,8 @@ impl Sources {
                 reference: need.reference.clone(),
                 commit: None,
                 files: BTreeMap::new(),
-                error: Some(format!("repository '{}' not found", need.url)),
+                // The program's words for a repository that it may not fetch.
+                error: Some("no --source-dir holds it, and --offline forbids to fetch it".to_owned()),
             };
         };
         let text = |path: &String| self.0.text(&format!("{folder}/{path}")).map(str::to_owned);

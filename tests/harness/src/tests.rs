@@ -77,7 +77,7 @@ const STEPS: &[(&str, &str)] = &[
     ("case/10-lost/expected/state/copy", "FROM b\n"),
     (
         "case/10-lost/expected/diagnostics.txt",
-        "error[IF9999]: repository 'git@example.test:acme/lost' not found\n",
+        "error[IF9999]: no --source-dir holds it, and --offline forbids to fetch it\n",
     ),
     ("case/10-lost/expected/exit.txt", "3\n"),
 ];
@@ -173,6 +173,24 @@ fn reads_folders_as_a_host_does() {
             "a/text": "a\n",
         })
     );
+}
+
+#[test]
+fn copies_folders_over_folders() {
+    let scratch = Scratch::new("copies", &[]);
+    let to = scratch.0.join("to");
+    for (path, text) in
+        [("from/new", "new"), ("from/changed", "b"), ("from/old.deleted", ""), ("from/.gitkeep", "")]
+    {
+        write(&scratch.0.join(path), text);
+    }
+    for (path, text) in [("to/changed", "a"), ("to/old/deep", "a"), ("to/kept", "a")] {
+        write(&scratch.0.join(path), text);
+    }
+    copy_over(&scratch.0.join("from"), &to);
+    copy_over(&scratch.0.join("absent"), &to);
+    let tree = serde_json::to_value(read_tree(&to)).expect("a tree is plain data");
+    assert_eq!(tree, json!({"changed": "b", "kept": "a", "new": "new"}));
 }
 
 #[test]
