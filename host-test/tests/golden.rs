@@ -20,3 +20,13 @@ fn check(kind: &str) -> usize {
 fn generate() {
     assert!(check("generate") > 0);
 }
+
+#[test]
+fn analyze() {
+    assert!(check("analyze") > 0);
+}
+
+#[test]
+fn lifecycle() {
+    assert!(check("lifecycle") > 0);
+}

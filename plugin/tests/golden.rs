@@ -7,3 +7,13 @@ use image_factory_harness::check_all;
 fn generate() {
     assert!(check_all("generate", answer) > 0);
 }
+
+#[test]
+fn analyze() {
+    assert!(check_all("analyze", answer) > 0);
+}
+
+#[test]
+fn lifecycle() {
+    assert!(check_all("lifecycle", answer) > 0);
+}

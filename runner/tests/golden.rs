@@ -13,6 +13,16 @@ fn generate() {
     check("generate");
 }
 
+#[test]
+fn analyze() {
+    check("analyze");
+}
+
+#[test]
+fn lifecycle() {
+    check("lifecycle");
+}
+
 fn check(kind: &str) {
     let cases = cases(kind);
     assert!(!cases.is_empty());
