@@ -26,6 +26,7 @@ pub mod stage_error;
 pub mod stages;
 pub mod suggest;
 pub mod syntax;
+pub mod unicode;
 pub mod values;
 pub mod words;
 

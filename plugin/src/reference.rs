@@ -285,6 +285,13 @@ fn is_digest_shaped(text: &str) -> bool {
         && hex.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// Whether a text is a digest that can be checked (go-digest 1.0.0, `Parse`).
+pub fn is_digest(text: &str) -> bool {
+    text.contains(':')
+        && check_digest(text).is_ok()
+        && text.bytes().rev().take_while(|b| *b != b':').all(|b| b.is_ascii_hexdigit())
+}
+
 fn check_digest(text: &str) -> Result<(), ReferenceError> {
     let (algorithm, hex) = text.split_once(':').unwrap_or((text, ""));
     let length = match algorithm {

@@ -28,6 +28,9 @@ const MAX_NAMES: usize = 64;
 /// How many bytes all expansions of one evaluation may produce.
 const MAX_WORK: usize = 16 * 1024 * 1024;
 
+/// The argument that BuildKit itself reads.
+pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// A value and what it depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Value {
@@ -197,6 +200,15 @@ impl Arguments {
     /// Whether a word expands to something that is right.
     pub fn would_do(&self, word: &Word, is_right: impl Fn(&str) -> bool) -> bool {
         self.expand(&word.text).is_ok_and(|value| is_right(&value.text))
+    }
+
+    /// Writes the time of [`EPOCH`] as BuildKit does once it has read it: `+7` and `007` are `7`.
+    pub fn tidy_epoch(&mut self) {
+        if let Some(value) = self.values.get_mut(EPOCH) {
+            if let Ok(time) = value.text.parse::<i64>() {
+                value.text = time.to_string();
+            }
+        }
     }
 
     /// Whether any argument is declared and has no value.

@@ -13,8 +13,9 @@ use super::instruction::{Copy, Instruction, Kind};
 use super::mount::{self, Mount};
 use super::stage_error::StageError;
 use super::stages::{Command, Graph};
-use super::values;
+use super::values::{self, Source};
 use super::words::Word;
+use crate::reference::is_digest;
 
 /// How many variables may be copied from stage to stage in all; beyond, nothing is known.
 const MAX_COPIED: usize = 1_000_000;
@@ -26,6 +27,8 @@ struct Environment {
     values: Rc<BTreeMap<String, Option<String>>>,
     /// Other names may have values: those of the base image.
     open: bool,
+    /// Where relative paths begin, if that is known.
+    directory: Option<Rc<str>>,
 }
 
 impl Variables for Environment {
@@ -61,6 +64,7 @@ pub fn dispatch(graph: &mut Graph<'_>, reached: &[bool]) -> Vec<Vec<usize>> {
                 ..Default::default()
             });
         if !dispatcher.environment.open {
+            dispatcher.environment.directory.get_or_insert_with(|| Rc::from("/"));
             let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
             if !dispatcher.environment.values.contains_key("PATH") {
                 dispatcher.set("PATH", Some(path.to_owned()));
@@ -82,7 +86,8 @@ impl Dispatcher<'_, '_> {
             self.copied += self.environment.values.len();
         }
         if self.copied > MAX_COPIED {
-            self.environment = Environment { open: true, ..Environment::default() };
+            self.environment.values = Rc::default();
+            self.environment.open = true;
         } else {
             Rc::make_mut(&mut self.environment.values).insert(name.to_owned(), value);
         }
@@ -142,7 +147,10 @@ impl Dispatcher<'_, '_> {
                 for pair in expanded.chunks_exact(2) {
                     match &pair[0] {
                         Some(name) => self.set(name, pair[1].clone()),
-                        None => self.environment = Environment { open: true, ..Environment::default() },
+                        None => {
+                            self.environment.values = Rc::default();
+                            self.environment.open = true;
+                        }
                     }
                 }
             }
@@ -167,6 +175,14 @@ impl Dispatcher<'_, '_> {
     fn other(&mut self, words: &[Word], instruction: &Instruction, command: &Command) {
         for word in words {
             let value = self.expand(word, command);
+            if instruction.keyword == "WORKDIR" {
+                let directory = self.environment.directory.as_deref();
+                self.environment.directory = match (&value, directory) {
+                    (Some(path), _) if path.starts_with('/') => Some(mount::joined("", path).into()),
+                    (Some(path), Some(directory)) => Some(mount::joined(directory, path).into()),
+                    _ => None,
+                };
+            }
             if instruction.keyword == "VOLUME" && value.is_some_and(|value| value.is_empty()) {
                 self.problem(StageError::EmptyVolume, command, &word.span);
             }
@@ -188,7 +204,8 @@ impl Dispatcher<'_, '_> {
 
     fn copy(&mut self, copy: &Copy, command: &Command, uses: &mut Vec<usize>) {
         let flags = [&copy.chown, &copy.chmod, &copy.checksum];
-        let [_, chmod, _] = flags.map(|word| word.as_ref().and_then(|word| self.expand(word, command)));
+        let [_, chmod, checksum] =
+            flags.map(|word| word.as_ref().and_then(|word| self.expand(word, command)));
         let sources: Vec<Option<String>> =
             copy.sources.iter().map(|word| self.expand(word, command)).collect();
         self.expand(&copy.destination, command);
@@ -213,17 +230,32 @@ impl Dispatcher<'_, '_> {
             self.problem(StageError::Chmod(chmod), command, &word.span);
         }
         let is_add = command.instruction.keyword == "ADD";
-        for (word, source) in copy.sources.iter().zip(&sources) {
-            let Some(source) = source else { continue };
-            if !is_add && values::is_remote(source) {
-                self.problem(StageError::RemoteCopy(source.clone()), command, &word.span);
+        let kinds: Vec<Option<Source>> =
+            sources.iter().map(|source| source.as_deref().map(values::source)).collect();
+        for ((word, text), kind) in copy.sources.iter().zip(&sources).zip(&kinds) {
+            let (Some(text), Some(kind)) = (text, kind) else { continue };
+            let url = text.clone();
+            match kind {
+                Source::BadGit(reason) => {
+                    let error = StageError::GitQuery { url, reason: reason.clone() };
+                    self.problem(error, command, &word.span);
+                }
+                Source::Http | Source::Git if !is_add => {
+                    self.problem(StageError::RemoteCopy(url), command, &word.span);
+                }
+                _ => {}
             }
         }
         if let Some(word) = &copy.checksum {
-            let is_one = sources.len() == 1;
-            let is_remote = sources.iter().flatten().all(|source| values::is_remote(source));
-            if !is_one || !is_remote {
-                self.problem(StageError::Checksum, command, &word.span);
+            match (checksum, kinds.as_slice()) {
+                // It is not known whether the checksum is there at all, or of what.
+                (None, _) | (_, [None]) => {}
+                (Some(checksum), _) if checksum.is_empty() => {}
+                (Some(checksum), [Some(Source::Http)]) if !is_digest(&checksum) => {
+                    self.problem(StageError::NoDigest(checksum), command, &word.span);
+                }
+                (Some(_), [Some(Source::Http | Source::Git | Source::BadGit(_))]) => {}
+                _ => self.problem(StageError::Checksum, command, &word.span),
             }
         }
     }
@@ -251,7 +283,7 @@ impl Dispatcher<'_, '_> {
                 continue;
             }
             let is_mounted = !matches!(checked.kind, mount::Kind::Secret | mount::Kind::Ssh);
-            if is_mounted && checked.covers_root() {
+            if is_mounted && checked.covers_root(self.environment.directory.as_deref()) {
                 let message = "files can't be mounted over `/`".to_owned();
                 self.problem(StageError::Mount(message), command, &mount.place.span);
                 continue;

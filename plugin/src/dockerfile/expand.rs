@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use super::pattern::{self, Pattern};
+use super::unicode::{is_digit, is_letter};
 
 /// How deep `${a:-${b:-…}}` may nest; BuildKit has no limit, a Dockerfile needs two or three.
 const MAX_DEPTH: usize = 64;
@@ -478,20 +479,12 @@ impl<'a> Reader<'a> {
                 name.push(c);
             }
             _ => {
-                while let Some(c) = self.rest.next_if(|c| *c == '_' || c.is_alphabetic() || is_digit(*c)) {
+                while let Some(c) = self.rest.next_if(|c| *c == '_' || is_letter(*c) || is_digit(*c)) {
                     name.push(c);
                 }
             }
         }
         name
-    }
-}
-
-fn is_digit(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_digit()
-    } else {
-        c.is_numeric()
     }
 }
 

@@ -192,6 +192,9 @@ impl Expanded {
                 return Err("a secret mount takes a source or an `id`, not both".to_owned());
             }
         }
+        if self.kind == Kind::Ssh && !is_empty(&self.source) {
+            return Err("an SSH mount takes no source".to_owned());
+        }
         if sharing && !matches!(self.kind, Kind::Cache | Kind::Unknown) {
             return Err("`sharing` belongs to cache mounts".to_owned());
         }
@@ -200,20 +203,28 @@ impl Expanded {
 
     /// Whether files would be mounted over the root, which BuildKit refuses. A target that is
     /// relative to a directory which is not known here passes.
-    pub fn covers_root(&self) -> bool {
-        let Some(path) = self.target.as_deref().and_then(|target| target.strip_prefix('/')) else {
-            return false;
-        };
-        let mut depth = 0_usize;
-        for part in path.split('/') {
-            match part {
-                "" | "." => {}
-                ".." => depth = depth.saturating_sub(1),
-                _ => depth += 1,
-            }
+    pub fn covers_root(&self, directory: Option<&str>) -> bool {
+        let target = self.target.as_deref().unwrap_or_default();
+        if target.starts_with('/') {
+            // BuildKit compares an absolute target as it stands.
+            return target == "/";
         }
-        depth == 0
+        directory.is_some_and(|directory| joined(directory, target) == "/")
     }
+}
+
+/// A path in a directory, without `.` and `..`.
+pub fn joined(directory: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let directory = if path.starts_with('/') { "" } else { directory };
+    for part in directory.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// A size as go-units reads it: a number and `b`, `k`, `m`, `g`, `t`, `p`, with `b` or `ib` behind.

@@ -4,6 +4,7 @@
 //! BuildKit turns them into Go regular expressions, where `.` is no line end.
 
 use super::expand::{ExpandError, MAX_EXPANDED};
+use super::unicode::{is_digit, is_letter};
 
 /// Cells of the table below: characters of the value times parts of the pattern.
 const MAX_CELLS: usize = 1 << 22;
@@ -179,7 +180,7 @@ fn push_template(result: &mut String, template: &str, matched: &[char]) {
             rest = after;
             continue;
         }
-        let is_word = |c: char| c == '_' || c.is_alphanumeric();
+        let is_word = |c: char| c == '_' || is_letter(c) || is_digit(c);
         let (name, after_name) = match after.strip_prefix('{') {
             Some(inner) => {
                 let end = inner.find(|c| !is_word(c)).unwrap_or(inner.len());

@@ -83,6 +83,17 @@ pub enum StageError {
     /// COPY from a URL or a git repository.
     #[error("COPY can't copy from `{0}`")]
     RemoteCopy(String),
+    /// A git repository whose query can't be read.
+    #[error("the git repository `{url}` can't be read: {reason}")]
+    GitQuery {
+        /// The source.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// `--checksum=` that is no digest.
+    #[error("`{0}` is no checksum")]
+    NoDigest(String),
     /// `--checksum` where there is nothing to check.
     #[error("`--checksum` needs exactly one source, by HTTP or git")]
     Checksum,
@@ -136,6 +147,8 @@ impl Explain for StageError {
             StageError::Port(_) => "IF0721",
             StageError::TooMuch(_) => "IF0722",
             StageError::EmptyVolume => "IF0724",
+            StageError::GitQuery { .. } => "IF0727",
+            StageError::NoDigest(_) => "IF0728",
             StageError::Epoch(_) => "IF0726",
             StageError::Device => "IF0726",
             StageError::Frontend { .. } => "IF0723",
@@ -183,6 +196,10 @@ impl Explain for StageError {
             StageError::Signal(_) => "write `STOPSIGNAL SIGTERM`".to_owned(),
             StageError::Chmod(_) => "write `--chmod=755` or `--chmod=u=rwX,go=rX`".to_owned(),
             StageError::RemoteCopy(text) => format!("write `ADD {text} /destination`"),
+            StageError::GitQuery { .. } => {
+                "write `https://host/repository.git?ref=v1&subdir=folder`".to_owned()
+            }
+            StageError::NoDigest(_) => "write `--checksum=sha256:` and 64 hex digits".to_owned(),
             StageError::Checksum => "write `ADD --checksum=sha256:… https://… /destination`".to_owned(),
             StageError::EmptyVolume => "write `VOLUME /data`".to_owned(),
             StageError::Device => "begin the file with `# syntax=docker/dockerfile:1-labs`".to_owned(),

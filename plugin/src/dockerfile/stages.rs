@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::arguments::{Arguments, Failure, Scope};
+use super::arguments::{Arguments, Failure, Scope, EPOCH};
 use super::contexts::Contexts;
 use super::error::Problem;
 use super::expand::Variables;
@@ -227,6 +227,7 @@ impl<'a> Graph<'a> {
         if let Some((value, span)) = epoch(file, &graph, first) {
             graph.problem(StageError::Epoch(value), span);
         }
+        graph.arguments.tidy_epoch();
         for instruction in &file.instructions[first..] {
             match &instruction.kind {
                 Kind::From { base, name, platform } => graph.header(base, name.as_ref(), platform.as_ref()),
@@ -357,14 +358,13 @@ impl<'a> Graph<'a> {
 /// It is a time in seconds, `context`, a named build context, or a stage that is `scratch` with one
 /// remote ADD, whose time then counts.
 fn epoch(file: &File, graph: &Graph<'_>, first: usize) -> Option<(String, Range<usize>)> {
-    const NAME: &str = "SOURCE_DATE_EPOCH";
-    let given = graph.options.build_args.get(NAME).map(String::as_str);
-    let value = given.or_else(|| graph.arguments.value(NAME)).filter(|value| !value.is_empty())?;
+    let given = graph.options.build_args.get(EPOCH).map(String::as_str);
+    let value = given.or_else(|| graph.arguments.value(EPOCH)).filter(|value| !value.is_empty())?;
     if value.parse::<i64>().is_ok() || value == "context" {
         return None;
     }
     let place = file.instructions[..first].iter().rev().find_map(|instruction| match &instruction.kind {
-        Kind::Arg(arguments) => arguments.iter().rfind(|argument| argument.name == NAME),
+        Kind::Arg(arguments) => arguments.iter().rfind(|argument| argument.name == EPOCH),
         _ => None,
     });
     let bad = Some((value.to_owned(), place.map_or(0..0, |argument| argument.span.clone())));

@@ -76,26 +76,199 @@ fn range(text: &str) -> Option<(u32, u32)> {
     (start <= end).then_some((start, end))
 }
 
-/// A source that only ADD takes: a URL, or a git repository.
-pub fn is_remote(text: &str) -> bool {
-    let is_scheme = |scheme: &str| matches!(scheme, "http" | "https" | "git" | "ssh");
-    match text.split_once("://") {
-        Some((scheme @ ("http" | "https"), _)) => is_scheme(scheme),
-        Some((scheme, rest)) => is_scheme(&scheme.to_ascii_lowercase()) && !rest.is_empty(),
-        None => is_scp_style(text),
+/// What a source of COPY or ADD is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A path in the build context, or a text that looks like nothing else.
+    Path,
+    /// A file by HTTP.
+    Http,
+    /// A git repository.
+    Git,
+    /// A git repository whose query can't be read; why.
+    BadGit(String),
+}
+
+/// What a source is (BuildKit's `dfgitutil/git_ref.go`, `util/gitutil` and `util/sshutil`).
+pub fn source(text: &str) -> Source {
+    if text.starts_with("./") || text.starts_with("../") {
+        return Source::Path;
+    }
+    if text.starts_with("github.com/") {
+        // The short form is a path here, but its query is read all the same.
+        return match Url::parse(text).map(|url| url.check_query()) {
+            Some(Err(reason)) => Source::BadGit(reason),
+            _ => Source::Path,
+        };
+    }
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    let is_scheme = |scheme: &&str| !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+    let url = match scheme.filter(is_scheme) {
+        None => scp_style(text),
+        Some(scheme) => {
+            let scheme = scheme.to_ascii_lowercase();
+            if !matches!(scheme.as_str(), "http" | "https" | "git" | "ssh") {
+                return Source::Path;
+            }
+            let is_http = scheme.starts_with("http");
+            let url = Url::parse(&text[scheme.len() + 3..]);
+            match url.filter(|url| !is_http || url.path.ends_with(".git")) {
+                None if text.starts_with("http://") || text.starts_with("https://") => return Source::Http,
+                url => url,
+            }
+        }
+    };
+    match url.map(|url| url.check_query()) {
+        None => Source::Path,
+        Some(Ok(())) => Source::Git,
+        Some(Err(reason)) => Source::BadGit(reason),
     }
 }
 
-/// `git@host:path`, as BuildKit's `util/sshutil` reads it.
-fn is_scp_style(text: &str) -> bool {
-    let Some((user, rest)) = text.split_once('@') else { return false };
-    let is_user = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let Some((host, path)) = rest.split_once(':') else { return false };
-    !user.is_empty()
-        && user.chars().all(is_user)
-        && !host.is_empty()
-        && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'))
-        && !path.is_empty()
+/// The parts of a git URL that BuildKit reads.
+struct Url {
+    path: String,
+    query: String,
+    fragment: String,
+}
+
+impl Url {
+    /// Reads what stands behind the scheme; `None` where Go's `net/url` does not.
+    fn parse(text: &str) -> Option<Self> {
+        if text.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
+            return None;
+        }
+        let (text, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (text, query) = text.split_once('?').unwrap_or((text, ""));
+        let (authority, path) = match text.find('/') {
+            Some(slash) => text.split_at(slash),
+            None => (text, ""),
+        };
+        let host = match authority.rsplit_once('@') {
+            Some((user, host)) if user.bytes().all(is_user_byte) && unescape(user).is_some() => host,
+            Some(_) => return None,
+            None => authority,
+        };
+        if !is_host(host) {
+            return None;
+        }
+        Some(Url { path: unescape(path)?, query: query.to_owned(), fragment: unescape(fragment)? })
+    }
+
+    /// Whether the query says something that BuildKit understands.
+    fn check_query(&self) -> Result<(), String> {
+        let (branch, folder) = self.fragment.split_once(':').unwrap_or((&self.fragment, ""));
+        let mut reference = branch.to_owned();
+        let mut values: Vec<(String, String)> = Vec::new();
+        for pair in self.query.split('&').filter(|pair| !pair.is_empty() && !pair.contains(';')) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let read = |text: &str| unescape(&text.replace('+', " "));
+            let (Some(key), Some(value)) = (read(key), read(value)) else { continue };
+            if values.iter().any(|(known, _)| *known == key) {
+                return Err(format!("`{key}` stands twice in the query"));
+            }
+            values.push((key, value));
+        }
+        let get = |name: &str| values.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        for (key, value) in &values {
+            let is_switch = matches!(key.as_str(), "submodules" | "keep-git-dir" | "fetch-by-commit");
+            let is_known =
+                matches!(key.as_str(), "ref" | "tag" | "branch" | "subdir" | "checksum" | "commit" | "mtime");
+            if !is_switch && !is_known {
+                return Err(format!("the query knows no `{key}`"));
+            }
+            let is_right = match (key.as_str(), value.as_str()) {
+                (_, "") => is_switch,
+                (_, value) if is_switch => super::instruction::is_go_bool(value),
+                ("mtime", value) => matches!(value, "checkout" | "commit"),
+                _ => true,
+            };
+            if !is_right {
+                return Err(format!("`{value}` is no value of `{key}` in the query"));
+            }
+        }
+        let folder = clean(folder);
+        if get("subdir").is_some_and(|subdir| !folder.is_empty() && subdir != folder) {
+            return Err("the query and the fragment name different directories".to_owned());
+        }
+        let full = |kind: &str, name: &str| match name.starts_with(kind) {
+            true => name.to_owned(),
+            false => format!("{kind}{name}"),
+        };
+        let tag = get("tag").map(|tag| full("refs/tags/", tag));
+        let branch = get("branch").map(|branch| full("refs/heads/", branch));
+        for named in [get("ref").map(str::to_owned), tag, branch].into_iter().flatten() {
+            if !reference.is_empty() && reference != named {
+                return Err(format!("it names both `{reference}` and `{named}`"));
+            }
+            reference = named;
+        }
+        Ok(())
+    }
+}
+
+/// `git@host:path?query#fragment`.
+fn scp_style(text: &str) -> Option<Url> {
+    let (user, rest) = text.split_once('@')?;
+    let (host, rest) = rest.split_once(':')?;
+    let is_name = |text: &str, more: &[u8]| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || more.contains(&b))
+    };
+    if !is_name(user, b"_") || !is_name(host, b".") || rest.contains('\n') {
+        return None;
+    }
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let is_pair = |pair: &str| !pair.contains(';') && unescape(pair).is_some();
+    if !query.split('&').all(is_pair) {
+        return None;
+    }
+    Some(Url { path: path.to_owned(), query: query.to_owned(), fragment: fragment.to_owned() })
+}
+
+fn is_user_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&byte)
+}
+
+fn is_host(host: &str) -> bool {
+    let port = match host.strip_prefix('[') {
+        Some(rest) => match rest.rsplit_once(']') {
+            Some((_, port)) => port,
+            None => return false,
+        },
+        None => host.rfind(':').map_or("", |colon| &host[colon..]),
+    };
+    let is_port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_host_byte = |byte: u8| {
+        !byte.is_ascii() || byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]<>\"%".contains(&byte)
+    };
+    is_port && host.bytes().all(is_host_byte) && unescape(host).is_some()
+}
+
+/// `%41` and its like as characters; `None` where two hex digits are missing.
+fn unescape(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend(&part.as_bytes()[2..]);
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A path without `.`, `..` and double slashes, and without the slash before it.
+fn clean(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
 }
 
 #[cfg(test)]
@@ -133,12 +306,24 @@ mod tests {
     }
 
     #[test]
-    fn remotes() {
-        for source in ["https://a/b", "git://a/b.git", "ssh://git@a/b", "git@github.com:a/b.git"] {
-            assert!(is_remote(source), "{source}");
+    fn sources() {
+        for text in
+            ["git://a/b.git", "ssh://git@a/b", "git@github.com:a/b.git", "https://a/b.git?ref=v1#v1:x"]
+        {
+            assert_eq!(source(text), Source::Git, "{text}");
         }
-        for source in ["a", "./a", "github.com/a/b", "a:b", "ftp://a", "@a:b"] {
-            assert!(!is_remote(source), "{source}");
+        for text in ["https://a/b", "http://a/b.git%zz", "https://a/b.tgz?x=1"] {
+            assert_eq!(source(text), Source::Http, "{text}");
+        }
+        for text in ["a", "./git@a:b", "github.com/a/b", "a:b", "ftp://a", "@a:b", "HTTP://a/b", "ssh://a b"]
+        {
+            assert_eq!(source(text), Source::Path, "{text}");
+        }
+        for query in
+            ["x=1", "ref", "ref=1&ref=2", "keep-git-dir=x", "tag=a&branch=b", "mtime=now", "=", "ref=a#b"]
+        {
+            let text = format!("https://a/b.git?{query}");
+            assert!(matches!(source(&text), Source::BadGit(_)), "{text}");
         }
     }
 }
