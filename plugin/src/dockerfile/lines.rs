@@ -268,9 +268,11 @@ pub fn heredoc_name(word: &str) -> Result<Option<HeredocMark>, ()> {
         return Ok(None);
     }
     let lexer = Lexer { keep_unset: true, ..Lexer::new('\\') };
-    let one_word = |lexer: Lexer| match lexer.words(rest, &NoVariables).map_err(|_| ())?.as_slice() {
-        [name] => Ok(Some(name.clone())),
-        _ => Ok(None),
+    let one_word = |lexer: Lexer| -> Result<Option<String>, ()> {
+        match lexer.words(rest, &NoVariables).map_err(|_| ())?.as_slice() {
+            [name] => Ok(Some(name.clone())),
+            _ => Ok(None),
+        }
     };
     let Some(name) = one_word(lexer)? else { return Ok(None) };
     let quoted = one_word(Lexer { keep_quotes: true, ..lexer })?;
