@@ -290,14 +290,10 @@ fn look(
         return Outcome::Unreachable;
     }
     let Some(text) = git.files.get(&job.path).and_then(Option::as_ref) else {
-        let at = match &git.commit {
-            Some(commit) => format!(" at {}", commit.get(..12).unwrap_or(commit)),
-            None => String::new(),
-        };
-        let error =
-            Diagnostic::error("IF0911", format!("`{name}`: there is no such file in {}{at}", job.url))
-                .in_file(&job.path)
-                .hint("correct `source.dockerfile` in images.yaml");
+        // The commit is left out: the error is recorded, and a look that finds nothing new changes no file.
+        let error = Diagnostic::error("IF0911", format!("`{name}`: there is no such file in {}", job.url))
+            .in_file(&job.path)
+            .hint("correct `source.dockerfile` in images.yaml");
         found.push(error.clone());
         return Outcome::Failed(Box::new(error));
     };
