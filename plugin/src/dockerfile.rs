@@ -127,7 +127,7 @@ impl Role {
 pub struct BaseImage {
     /// Which one.
     pub reference: ImageReference,
-    /// For which platform it is asked for.
+    /// For which platform it is asked for; empty where a build context replaces a stage that names none.
     pub platform: String,
     /// What it is needed for.
     pub roles: BTreeSet<Role>,

@@ -189,13 +189,14 @@ func (r *recorder) ResolveImageConfig(ctx context.Context, ref string, opt sourc
 	if r.calls.Add(1) > most {
 		return "", "", nil, errors.New("asked too often")
 	}
-	p := builder
+	p, asked := builder, ""
 	if opt.ImageOpt != nil && opt.ImageOpt.Platform != nil {
 		p = *opt.ImageOpt.Platform
+		asked = platforms.FormatAll(p)
 	}
 	if opt.OCILayoutOpt == nil {
 		r.lock.Lock()
-		r.asked[ref+" "+platforms.FormatAll(p)] = struct{}{}
+		r.asked[ref+" "+asked] = struct{}{}
 		r.lock.Unlock()
 	}
 	config := map[string]any{

@@ -492,7 +492,9 @@ fn new_base_image(name: &str, reference: &ImageReference, now: &str) -> Map {
 /// Sets what to watch where nothing is set: the one tag.
 fn watch(base: &mut Map) {
     let is_absent = |key: &str| base.get(key).is_none_or(|value| *value == Value::Null);
-    if !is_absent("repoURL") && !(is_absent("allowTags") && is_absent("constraint")) {
+    let is_watched = !is_absent("repoURL");
+    let says_tags = !is_absent("allowTags") || !is_absent("constraint");
+    if is_watched && says_tags {
         return;
     }
     let (Some(repository), Some(tag)) = (full_repository(base), text(base, "tag")) else { return };
