@@ -86,7 +86,7 @@ pub enum ExpandError {
     /// A backslash in a pattern before something that needs none.
     #[error("the pattern `{0}` has a backslash before a character that needs none")]
     Pattern(String),
-    /// Deeper than [`MAX_DEPTH`] or longer than [`MAX_EXPANDED`].
+    /// Deeper than `MAX_DEPTH` or longer than `MAX_EXPANDED`.
     #[error("the word becomes too large")]
     TooLarge,
 }
