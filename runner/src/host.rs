@@ -172,7 +172,8 @@ impl Host {
     #[cfg(feature = "jit")]
     pub fn compiled(bytes: &[u8], limits: Limits) -> Result<Self, HostError> {
         let engine = Engine::new(&engine::config()).map_err(load)?;
-        let module = Module::new(&engine, bytes).map_err(load)?;
+        let binary = wat::parse_bytes(bytes).map_err(|error| HostError::Load(error.to_string()))?;
+        let module = Module::new(&engine, binary).map_err(load)?;
         Ok(Host { engine, module, limits, digest: sha256(bytes) })
     }
 
@@ -249,10 +250,10 @@ impl Host {
     fn call_plain(&self, store: &mut Store<Call>, request: &[u8]) -> Result<Vec<u8>, Failure> {
         let mut linker = Linker::new(&self.engine);
         linker.define_unknown_imports_as_traps(&self.module)?;
-        let instance = linker.instantiate(&mut *store, &self.module)?;
+        let instance = linker.instantiate(&mut *store, &self.module).map_err(unfit)?;
         let memory = instance.get_memory(&mut *store, "memory").ok_or("it exports no memory")?;
-        let alloc = instance.get_typed_func::<u32, u32>(&mut *store, "if_alloc")?;
-        let call = instance.get_typed_func::<(u32, u32), u64>(&mut *store, "if_call")?;
+        let alloc = instance.get_typed_func::<u32, u32>(&mut *store, "if_alloc").map_err(unfit)?;
+        let call = instance.get_typed_func::<(u32, u32), u64>(&mut *store, "if_call").map_err(unfit)?;
 
         let length = u32::try_from(request.len()).map_err(|_| "the request has more than 4 GiB")?;
         let pointer = alloc.call(&mut *store, length)?;
@@ -269,9 +270,9 @@ impl Host {
     }
 
     fn call_extism(&self, store: &mut Store<Call>, verb: &str) -> Result<Vec<u8>, Failure> {
-        let instance = self.extism_linker()?.instantiate(&mut *store, &self.module)?;
+        let instance = self.extism_linker()?.instantiate(&mut *store, &self.module).map_err(unfit)?;
         initialize(&instance, store)?;
-        let call = instance.get_typed_func::<(), i32>(&mut *store, verb)?;
+        let call = instance.get_typed_func::<(), i32>(&mut *store, verb).map_err(unfit)?;
         let code = call.call(&mut *store, ())?;
         let data = store.data_mut();
         if let Some(offset) = data.error.filter(|offset| *offset != 0) {
@@ -282,7 +283,9 @@ impl Host {
         if code != 0 {
             return Err(Failure::Host(HostError::Reported(format!("exit code {code}"))));
         }
-        let (offset, length) = data.output.unwrap_or_default();
+        let Some((offset, length)) = data.output else {
+            return Err(Failure::Host(HostError::NotAnAnswer("it gave no output".to_owned())));
+        };
         self.check_size(usize::try_from(length).unwrap_or(usize::MAX))?;
         Ok(data.bytes(offset, length).ok_or("its output is outside Extism's memory")?.to_vec())
     }
@@ -346,10 +349,11 @@ impl Host {
     }
 
     fn explain(&self, failure: Failure, call: &Call) -> HostError {
-        let error = match failure {
+        let (error, is_unfit) = match failure {
             Failure::Host(error) => return error,
             Failure::Contract(text) => return HostError::Abi(text.to_owned()),
-            Failure::Wasm(error) => error,
+            Failure::Wasm(error) => (error, false),
+            Failure::Unfit(error) => (error, true),
         };
         // A module that gets no memory traps in its own way, so the refusal says more than the trap.
         if let Some(asked) = call.refused {
@@ -359,6 +363,7 @@ impl Host {
             Some(Trap::Interrupt) => HostError::Time(self.limits.time),
             Some(Trap::StackOverflow) => HostError::Stack,
             Some(trap) => HostError::Trap(trap.to_string()),
+            None if is_unfit => HostError::Abi(format!("{error:#}")),
             None => HostError::Trap(format!("{error:#}")),
         }
     }
@@ -366,6 +371,9 @@ impl Host {
 
 /// The digest of the embedded module's `.wasm`.
 pub const EMBEDDED_DIGEST: &str = env!("IMAGE_FACTORY_MODULE_DIGEST");
+
+/// Where the build left the embedded module's `.wasm`, for tests that look at it from outside.
+pub const BUILT_MODULE: &str = env!("IMAGE_FACTORY_MODULE");
 
 /// `sha256:` and the hex of bytes.
 pub fn sha256(bytes: &[u8]) -> String {
@@ -397,6 +405,12 @@ enum Failure {
     Host(HostError),
     Contract(&'static str),
     Wasm(wasmtime::Error),
+    /// It has not the exports or the imports, unless its start trapped.
+    Unfit(wasmtime::Error),
+}
+
+fn unfit(error: wasmtime::Error) -> Failure {
+    Failure::Unfit(error)
 }
 
 impl From<wasmtime::Error> for Failure {

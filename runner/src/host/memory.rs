@@ -27,11 +27,11 @@ impl Call {
 
     /// A new block of Extism's memory; 0, which is no offset, where there is no room.
     pub fn alloc(&mut self, length: u64) -> u64 {
-        let end = usize::try_from(length).ok().and_then(|length| self.blocks.bytes.len().checked_add(length));
-        match end.filter(|end| *end <= self.limit) {
-            Some(end) => self.blocks.push(end),
+        let room = usize::try_from(length).ok().and_then(|length| self.blocks.room_with(length));
+        match room.filter(|room| *room <= self.limit) {
+            Some(_) => self.blocks.push(length),
             None => {
-                self.refused = Some(end.unwrap_or(usize::MAX));
+                self.refused = Some(room.unwrap_or(usize::MAX));
                 0
             }
         }
@@ -64,12 +64,22 @@ struct Blocks {
     lengths: BTreeMap<u64, u64>,
 }
 
+/// What remembering one block costs, in bytes, so that many small ones count, too.
+const BLOCK: usize = 64;
+
 impl Blocks {
-    fn push(&mut self, end: usize) -> u64 {
+    /// The room that all blocks take with another one of this length; `None` beyond all numbers.
+    fn room_with(&self, length: usize) -> Option<usize> {
+        let blocks = self.lengths.len().checked_add(1)?.checked_mul(BLOCK)?;
+        self.bytes.len().checked_add(length)?.checked_add(blocks)
+    }
+
+    /// Adds a block; an empty one takes a byte, since no two begin at one offset.
+    fn push(&mut self, length: u64) -> u64 {
         let start = self.bytes.len();
-        self.bytes.resize(end, 0);
+        self.bytes.resize(start + (length as usize).max(1), 0);
         let offset = BASE + start as u64;
-        self.lengths.insert(offset, (end - start) as u64);
+        self.lengths.insert(offset, length);
         offset
     }
 }
@@ -85,5 +95,53 @@ impl ResourceLimiter for Call {
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         Ok(desired <= 100_000)
+    }
+
+    // The limits above are of one memory and one table, so there may not be more: a module of ours
+    // has one of each, and Extism's own memory is on this side.
+    fn instances(&self) -> usize {
+        1
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_have_an_offset_a_length_and_room() {
+        let mut call = Call::new(1000, Vec::new());
+        let (first, empty, last) = (call.alloc(3), call.alloc(0), call.alloc(5));
+        assert!(first > 0 && empty > first && last > empty, "{first} {empty} {last}");
+        assert_eq!([first, empty, last].map(|offset| call.length(offset)), [3, 0, 5]);
+        assert_eq!(call.length(first + 1), 0);
+        call.bytes(last, 5).expect("the block").copy_from_slice(b"hello");
+        assert_eq!(call.bytes(last, 5).expect("the block"), b"hello");
+        assert_eq!(call.bytes(0, 1), None);
+        assert_eq!(call.bytes(last, 6), None);
+        assert_eq!(call.bytes(last, u64::MAX), None);
+        call.free(first);
+        assert_eq!(call.length(first), 0);
+    }
+
+    #[test]
+    fn no_more_than_the_limit_is_given() {
+        for length in [1, 0, 100] {
+            let mut call = Call::new(10_000, Vec::new());
+            let given = (0..1000).take_while(|_| call.alloc(length) != 0).count();
+            assert!((60..160).contains(&given), "{given} blocks of {length} bytes");
+            assert!(call.refused.is_some());
+        }
+        let mut call = Call::new(10_000, Vec::new());
+        assert_eq!(call.alloc(u64::MAX), 0);
+        assert_eq!(call.refused, Some(usize::MAX));
     }
 }

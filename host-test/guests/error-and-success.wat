@@ -1,0 +1,7 @@
+;; Reports an error and a success at once.
+(module
+  (memory (export "memory") 17)
+  (data (i32.const 16) "{\"diagnostics\":[{\"code\":\"IF0001\",\"severity\":\"error\",\"message\":\"something\"}]}")
+  (func (export "if_alloc") (param i32) (result i32) (i32.const 65536))
+  (func (export "if_call") (param i32 i32) (result i64)
+    (i64.or (i64.shl (i64.const 16) (i64.const 32)) (i64.const 76))))

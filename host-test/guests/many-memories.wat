@@ -1,0 +1,8 @@
+;; Stays below the limit of one memory, four times.
+(module
+  (memory (export "memory") 200)
+  (memory 200)
+  (memory 200)
+  (memory 200)
+  (func (export "if_alloc") (param i32) (result i32) (i32.const 65536))
+  (func (export "if_call") (param i32 i32) (result i64) (i64.const 0)))

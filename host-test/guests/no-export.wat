@@ -1,0 +1,2 @@
+;; Speaks no ABI at all.
+(module (memory (export "memory") 1))

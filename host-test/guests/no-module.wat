@@ -1,0 +1,2 @@
+;; Is no module.
+(modul)
