@@ -70,9 +70,19 @@ impl From<io::Error> for Failure {
 /// is at most ten lines and two kilobytes, one line a finding.
 pub fn report(diagnostics: &[Diagnostic]) {
     let is_plugin = std::env::var_os("ARGOCD_APP_NAME").is_some();
-    let text = if is_plugin { brief(diagnostics) } else { full(diagnostics) };
+    let text = printable(if is_plugin { brief(diagnostics) } else { full(diagnostics) });
     // There is no one left to tell if stderr is gone.
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Without the control characters that a terminal would obey, whoever wrote them into a file.
+fn printable(text: String) -> String {
+    let is_obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.contains(is_obeyed) {
+        text.replace(is_obeyed, "?")
+    } else {
+        text
+    }
 }
 
 fn full(diagnostics: &[Diagnostic]) -> String {
@@ -90,11 +100,15 @@ fn brief(diagnostics: &[Diagnostic]) -> String {
         let is_last = at + 1 == sorted.len();
         let room = BYTES - 40;
         if at + 1 == LINES && !is_last || out.len() + line.len() > room {
+            let mut left = sorted.len() - at;
             if out.is_empty() {
                 out.extend(line.chars().take(room / 4));
                 out.push_str("…\n");
+                left -= 1;
             }
-            out.push_str(&format!("and {} more\n", sorted.len() - at));
+            if left > 0 {
+                out.push_str(&format!("and {left} more\n"));
+            }
             break;
         }
         out.push_str(&line);
@@ -123,5 +137,30 @@ pub fn print(text: &[u8]) -> Result<(), Failure> {
     match stdout.write_all(text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_terminal_obeys_what_a_file_says() {
+        let found = [Diagnostic::error("IF0001", "unknown key `\u{1b}[2J\u{9b}31m\r`\tnext")];
+        assert_eq!(printable(full(&found)), "error[IF0001]: unknown key `?[2J?31m?`\tnext\n\n");
+    }
+
+    #[test]
+    fn argo_cd_gets_ten_lines_and_two_kilobytes() {
+        let one = |length: usize| Diagnostic::error("IF0001", "x".repeat(length)).in_file("images.yaml");
+        for (count, length) in [(1, 10), (10, 10), (11, 10), (1000, 10), (3, 900), (2, 5000), (500, 500)] {
+            let text = brief(&vec![one(length); count]);
+            assert!(text.lines().count() <= 10, "{count} of {length}: {text}");
+            assert!(text.len() <= 2000, "{count} of {length}: {} bytes", text.len());
+            assert!(text.starts_with("IF0001 images.yaml: xxx"), "{text}");
+            assert!(text.ends_with('\n'), "{text}");
+        }
+        let warning = Diagnostic::warning("IF0002", "later");
+        assert!(brief(&[warning, one(3)]).starts_with("IF0001"), "errors come first");
     }
 }

@@ -40,8 +40,9 @@ pub fn read(folder: &Path, archive: bool) -> Result<Tree, WorktreeError> {
     for below in STATE.iter().chain(ARCHIVE.iter().filter(|_| archive)) {
         let path = folder.join(below);
         // A symbolic link to a folder would show files from anywhere.
-        if let Some(link) = linked_part(folder, below) {
-            tree.0.insert(format!("{link}.yaml"), File::Refused { refused: Refusal::Symlink });
+        // It stands for all of them, since a folder of state that is left out would read as an empty one.
+        if linked_part(folder, below).is_some() {
+            tree.0.insert(format!("{below}/*.yaml"), File::Refused { refused: Refusal::Symlink });
             continue;
         }
         let entries = match fs::read_dir(&path) {
