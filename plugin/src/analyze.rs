@@ -75,6 +75,11 @@ pub(crate) struct Edge {
 
 /// Looks at the Dockerfiles of the chosen images and brings their state up to date.
 pub fn analyze(request: &Request, args: &Args) -> Answer {
+    // It goes into state as it is, so it must be a time.
+    if chrono::DateTime::parse_from_rfc3339(&request.now).is_err() {
+        let message = format!("`now` is `{}`, and not a time as RFC 3339 writes it", request.now);
+        return refuse(Diagnostic::error("IF0006", message).into(), 70);
+    }
     let mut found = Diagnostics::default();
     let factory = factory::read(&request.tree, &mut found);
     let enrolments = images::read(&request.tree, false, &mut found);
@@ -355,4 +360,18 @@ fn edges(job: &Job<'_>, bases: &Bases, factory: &Factory, found: &mut Diagnostic
             .or_insert_with(|| Edge { reference: image.reference.clone(), roles: image.roles.clone() });
     }
     edges.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::abi::{answer, Answer};
+
+    #[test]
+    fn a_time_that_is_none_is_refused() {
+        for now in ["", "now", "2026-01-05"] {
+            let request = format!(r#"{{"abi":1,"verb":"analyze","now":"{now}","args":{{"all":true}}}}"#);
+            let answer: Answer = serde_json::from_slice(&answer(request.as_bytes())).expect("an answer");
+            assert_eq!((answer.diagnostics[0].code.as_str(), answer.exit), ("IF0006", 70));
+        }
+    }
 }
