@@ -69,6 +69,8 @@ fn build_module(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     let flags = [
         format!("--remap-path-prefix={}=cargo", home.display()),
         format!("--remap-path-prefix={}=image-factory", root.display()),
+        // The profile's `strip` leaves the names of functions, a tenth of the module.
+        "-Clink-arg=--strip-all".to_owned(),
     ];
     let mut command = Command::new(env::var("CARGO")?);
     command
