@@ -13,7 +13,7 @@ use crate::cli::Global;
 use crate::fetch::Sources;
 use crate::git::{Change, Git, Pushed, StateRepository, ATTEMPTS};
 use crate::host::{Allowed, Host};
-use crate::outcome::{print, report, Failure, OK};
+use crate::outcome::{print, report, say, Failure, OK};
 use crate::{diff, worktree};
 
 /// The flags of `analyze`.
@@ -121,9 +121,7 @@ fn look(
 
 fn tell(answer: &Answer) {
     report(&answer.diagnostics);
-    for message in &answer.messages {
-        eprintln!("{message}");
-    }
+    say(answer.messages.iter().map(|message| format!("{message}\n")).collect());
 }
 
 /// Looks, commits and pushes; a push that was too late is made again from the new tip, since the
@@ -154,9 +152,9 @@ fn in_clone(
     })?;
     match pushed {
         Pushed::Commit(commit) => {
-            eprintln!("pushed {} to {}", commit.get(..12).unwrap_or(&commit), flags.git_branch);
+            say(format!("pushed {} to {}\n", commit.get(..12).unwrap_or(&commit), flags.git_branch));
         }
-        Pushed::Nothing | Pushed::Rejected(_) => eprintln!("nothing changed, so nothing is committed"),
+        Pushed::Nothing | Pushed::Rejected(_) => say("nothing changed, so nothing is committed\n".to_owned()),
     }
     Ok(exit)
 }

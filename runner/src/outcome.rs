@@ -70,9 +70,13 @@ impl From<io::Error> for Failure {
 /// is at most ten lines and two kilobytes, one line a finding.
 pub fn report(diagnostics: &[Diagnostic]) {
     let is_plugin = std::env::var_os("ARGOCD_APP_NAME").is_some();
-    let text = printable(if is_plugin { brief(diagnostics) } else { full(diagnostics) });
+    say(if is_plugin { brief(diagnostics) } else { full(diagnostics) });
+}
+
+/// Prints text for people on stderr.
+pub fn say(text: String) {
     // There is no one left to tell if stderr is gone.
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(printable(text).as_bytes());
 }
 
 /// Without the control characters that a terminal would obey, whoever wrote them into a file.
