@@ -1,6 +1,9 @@
 //! The cases of `tests/bases/`: Dockerfiles, what the build says beside them, and BuildKit's answer.
 //!
-//! `UPDATE_GOLDEN=1` writes code and line of expected errors anew; whether there is an error, and
+//! `diagnostics.txt` beside them holds what people read of each case that has an error, a warning or
+//! an argument without a value.
+//!
+//! `UPDATE_GOLDEN=1` writes it, and code and line of expected errors anew; whether there is an error, and
 //! the images, are BuildKit's and never rewritten.
 
 #![allow(clippy::disallowed_methods, reason = "the core has no files; its tests read their cases from some")]
@@ -77,6 +80,28 @@ fn in_order(case: &Value) -> String {
     let pairs = keys.iter().filter(|key| !case[**key].is_null());
     let pairs: Vec<String> = pairs.map(|key| format!("{}: {}", json!(key), case[*key])).collect();
     format!("  {{{}}}", pairs.join(", "))
+}
+
+#[test]
+fn diagnostics_read_well() {
+    let path = folder().join("diagnostics.txt");
+    let cases =
+        std::fs::read_to_string(folder().join("cases.json")).expect("the cases stand in the repository");
+    let cases: Vec<Value> = serde_json::from_str(&cases).expect("the cases are JSON");
+    let mut shown = String::new();
+    for case in &cases {
+        let bases = dockerfile::bases("Dockerfile", &text(&case["dockerfile"]), &options(&case["options"]));
+        let missing: Vec<_> = bases.unresolved.iter().map(dockerfile::Unresolved::diagnostic).collect();
+        for diagnostic in bases.diagnostics.0.iter().chain(&missing) {
+            shown.push_str(&format!("# {}\n{diagnostic}\n\n", case["name"].as_str().unwrap_or_default()));
+        }
+    }
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &shown).expect("the folder is writable");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    let first = shown.lines().zip(expected.lines()).find(|(shown, expected)| shown != expected);
+    assert!(shown == expected, "the diagnostics differ, first here: {first:?}");
 }
 
 #[test]

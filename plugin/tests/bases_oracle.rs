@@ -81,9 +81,14 @@ fn differs(question: &Value, theirs: &Value) -> bool {
     }
 }
 
-/// Whether a stage asks with `${NAME?}` for a name: a base image may have set it, which we don't
-/// know, and the oracle's base images have set nothing.
+/// Whether a stage asks with `${NAME?}` for a name, or has a signal, a port or a mode in a variable: a
+/// base image may have set it, which we don't know, and the oracle's base images have set nothing.
 fn asks_the_base(text: &str) -> bool {
+    let holds = |line: &str, word: &str| line.to_uppercase().contains(word) && line.contains('$');
+    if text.split("\\n").any(|line| ["STOPSIGNAL", "EXPOSE", "--CHMOD"].iter().any(|word| holds(line, word)))
+    {
+        return true;
+    }
     text.split("${").skip(1).any(|behind| {
         let name = behind.trim_start_matches(|c: char| c == '_' || c.is_alphanumeric());
         name.starts_with('?') || name.starts_with(":?")

@@ -2,8 +2,8 @@
 //
 // It reads one JSON object a line from stdin, in the spelling of tests/bases/cases.json, and writes
 // one a line: {"error":"…"} or {"images":["docker.io/library/alpine:3 linux/amd64"],"used":["docker.io/library/alpine:3"]}.
-// Nothing is fetched: every image exists, and its configuration holds nothing but the triggers of
-// the question.
+// Nothing is fetched: every image exists, and its configuration holds the triggers of the question, a
+// working directory, and no environment.
 package main
 
 import (
@@ -201,7 +201,7 @@ func (r *recorder) ResolveImageConfig(ctx context.Context, ref string, opt sourc
 	}
 	config := map[string]any{
 		"architecture": p.Architecture, "os": p.OS, "variant": p.Variant,
-		"config": map[string]any{"OnBuild": r.onbuild[ref]},
+		"config": map[string]any{"OnBuild": r.onbuild[ref], "WorkingDir": "/w"},
 		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + strings.Repeat("0", 64)}},
 	}
 	dt, err := json.Marshal(config)

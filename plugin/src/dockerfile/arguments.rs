@@ -25,8 +25,8 @@ use super::Options;
 const MAX_ARGUMENTS: usize = 10_000;
 /// How many names are kept of those that shaped a value.
 const MAX_NAMES: usize = 64;
-/// How many bytes all expansions of one evaluation may produce.
-const MAX_WORK: usize = 16 * 1024 * 1024;
+/// How many characters all expansions of one evaluation may read and compare.
+const MAX_WORK: usize = 64 * 1024 * 1024;
 
 /// The argument that BuildKit itself reads.
 pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -40,6 +40,8 @@ pub struct Value {
     pub names: BTreeSet<String>,
     /// Those of them that are declared and have no value.
     pub missing: BTreeSet<String>,
+    /// A name that was looked up and is not declared.
+    pub undeclared: Option<String>,
 }
 
 /// Why a value can't be told.
@@ -150,7 +152,7 @@ impl Arguments {
                     Err(failure) => {
                         // What is built on it is then missing too, and told once.
                         let missing = failure.missing.clone();
-                        self.values.insert(name, Value { text: String::new(), names: own, missing });
+                        self.values.insert(name, Value { names: own, missing, ..Value::default() });
                         return Err(failure);
                     }
                 };
@@ -173,6 +175,9 @@ impl Arguments {
 
     /// Replaces the names in a word.
     pub fn expand(&self, word: &str) -> Result<Value, Failure> {
+        if !self.has_room() {
+            return Err(Failure { error: ExpandError::TooLarge, missing: BTreeSet::new() });
+        }
         let (text, expanded, error) = match Lexer::new(self.escape).expand(word, self) {
             Ok(expanded) => (expanded.text.clone(), expanded, None),
             Err((error, seen)) => (String::new(), *seen, Some(error)),
@@ -183,18 +188,26 @@ impl Arguments {
             value.names.extend(part.names.iter().take(MAX_NAMES - value.names.len().min(MAX_NAMES)).cloned());
             value.missing.extend(part.missing.iter().take(MAX_NAMES).cloned());
         }
+        value.undeclared = expanded.unset.difference(&self.missing).next().cloned();
         for name in expanded.unset.intersection(&self.missing).take(MAX_NAMES) {
             value.names.insert(name.clone());
             value.missing.insert(name.clone());
         }
-        self.work.set(self.work.get() + value.text.len());
+        self.spend(expanded.work + value.text.len());
         match error {
             Some(error) => Err(Failure { error, missing: value.missing }),
-            None if self.work.get() > MAX_WORK => {
-                Err(Failure { error: ExpandError::TooLarge, missing: BTreeSet::new() })
-            }
             None => Ok(value),
         }
+    }
+
+    /// Counts work that was done with variables.
+    pub fn spend(&self, work: usize) {
+        self.work.set(self.work.get().saturating_add(work));
+    }
+
+    /// Whether more may be done.
+    pub fn has_room(&self) -> bool {
+        self.work.get() <= MAX_WORK
     }
 
     /// Whether a word expands to something that is right.

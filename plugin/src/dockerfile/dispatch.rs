@@ -58,11 +58,10 @@ pub fn dispatch(graph: &mut Graph<'_>, reached: &[bool]) -> Vec<Vec<usize>> {
         }
         dispatcher.graph.states[state].dispatched = true;
         let base = dispatcher.graph.states[state].base;
+        let is_scratch = base.is_none() && dispatcher.graph.states[state].is_scratch;
+        let of_base = base.and_then(|base| environments.get(&base).cloned());
         dispatcher.environment =
-            base.and_then(|base| environments.get(&base).cloned()).unwrap_or_else(|| Environment {
-                open: base.is_some() || !dispatcher.graph.states[state].is_scratch,
-                ..Default::default()
-            });
+            of_base.unwrap_or_else(|| Environment { open: !is_scratch, ..Environment::default() });
         if !dispatcher.environment.open {
             dispatcher.environment.directory.get_or_insert_with(|| Rc::from("/"));
             let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -110,7 +109,14 @@ impl Dispatcher<'_, '_> {
     }
 
     fn expand_text(&self, text: &str, lexer: Lexer) -> Result<Option<String>, ExpandError> {
-        match lexer.expand(text, &self.environment) {
+        if !self.graph.arguments.has_room() {
+            return Ok(None);
+        }
+        let result = lexer.expand(text, &self.environment);
+        self.graph
+            .arguments
+            .spend(result.as_ref().map_or_else(|(_, seen)| seen.work, |expanded| expanded.work));
+        match result {
             Ok(expanded) if expanded.unknown => Ok(None),
             Ok(expanded) => Ok(Some(expanded.text)),
             // Long values are ours to refuse where an image depends on them; here none does.

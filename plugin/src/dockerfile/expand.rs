@@ -108,6 +108,8 @@ pub struct Expanded {
     pub set: BTreeSet<String>,
     /// The names that were looked up and had none.
     pub unset: BTreeSet<String>,
+    /// How much was read and compared, in characters.
+    pub work: usize,
     /// A name was looked up whose value is not known: the text is a guess.
     pub unknown: bool,
 }
@@ -357,6 +359,7 @@ impl<'a> Reader<'a> {
     fn look_up(&mut self, name: &str) -> Option<&'a str> {
         let value = self.variables.value(name);
         self.seen.unknown |= !self.variables.is_known(name);
+        self.seen.work += value.map_or(0, str::len);
         let names = if value.is_some() { &mut self.seen.set } else { &mut self.seen.unset };
         names.insert(name.to_owned());
         value
@@ -429,6 +432,7 @@ impl<'a> Reader<'a> {
                     Some(word) => (word, true),
                     None => (word.as_str(), false),
                 };
+                self.seen.work += (value.len() + 1) * (word.len() + 1);
                 let trim = if modifier == '#' { pattern::trim_start } else { pattern::trim_end };
                 trim(value, word, longest)
             }
@@ -449,6 +453,7 @@ impl<'a> Reader<'a> {
         if guessed {
             return Ok(value.to_owned());
         }
+        self.seen.work += (value.len() + 1) * (searched.len() + 1);
         let pattern = Pattern::parse(&searched, true)?;
         if all {
             pattern.replace_all(value, &replacement)

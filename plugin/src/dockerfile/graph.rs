@@ -187,7 +187,8 @@ impl Graph<'_> {
                 if !missing.is_empty() && self.would_do(&word, |text| ImageReference::parse(text).is_ok()) {
                     self.unresolved.push((Some(index), Problem { error: missing, span }));
                 } else {
-                    self.problem(StageError::Reference { text, error }, span);
+                    let undeclared = self.states[index].undeclared.clone();
+                    self.problem(StageError::Reference { text, error, undeclared }, span);
                 }
             }
         }

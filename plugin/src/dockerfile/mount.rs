@@ -62,7 +62,9 @@ impl Mount {
                 Some(value) => match expand(value)? {
                     Some(value) => Some(value),
                     None => {
-                        mount.unknown(&field.key);
+                        if let Err(message) = mount.unknown(&field.key) {
+                            return Ok(Err(message));
+                        }
                         continue;
                     }
                 },
@@ -87,6 +89,7 @@ pub struct Expanded {
     id: Option<String>,
     sharing: Option<String>,
     owner: Option<&'static str>,
+    unsure: bool,
 }
 
 /// The type of a mount.
@@ -108,25 +111,32 @@ pub enum Kind {
 }
 
 impl Expanded {
-    fn unknown(&mut self, key: &str) {
+    /// A field whose value can't be known; its name still counts.
+    fn unknown(&mut self, key: &str) -> Result<(), String> {
+        let is_secret = matches!(self.kind, Kind::Secret | Kind::Ssh | Kind::Unknown);
         match key {
             "type" => self.kind = Kind::Unknown,
             "from" => self.has_from = true,
             "target" | "dst" | "destination" => self.target = Some("?".to_owned()),
-            "source" | "src" => self.source = None,
-            _ => {}
+            // What stands there may be empty, or not: no rule about it can be broken for sure.
+            "source" | "src" | "id" => self.unsure = true,
+            "required" if !is_secret => return Err(elsewhere(key)),
+            "size" if !matches!(self.kind, Kind::Tmpfs | Kind::Unknown) => return Err(elsewhere(key)),
+            "mode" | "uid" | "gid" => self.owner = Some(owner(key)),
+            "readonly" | "ro" | "readwrite" | "rw" | "required" | "size" | "sharing" | "env" => {}
+            _ => return Err(format!("a mount has no field `{key}`")),
         }
+        Ok(())
     }
 
     fn set(&mut self, key: &str, value: Option<&str>, field: &str) -> Result<(), String> {
         let bad = |value: &str| Err(format!("`{value}` is no value of `{key}` in a mount"));
-        let elsewhere = || Err(format!("`{key}` does not belong to this type of mount"));
         let only_secrets = matches!(self.kind, Kind::Secret | Kind::Ssh | Kind::Unknown);
         let Some(value) = value else {
             return match key {
                 "readonly" | "ro" | "readwrite" | "rw" => Ok(()),
                 "required" if only_secrets => Ok(()),
-                "required" => elsewhere(),
+                "required" => Err(elsewhere(key)),
                 _ => Err(format!("the field `{field}` of a mount has no value")),
             };
         };
@@ -147,10 +157,10 @@ impl Expanded {
             "target" | "dst" | "destination" => self.target = text,
             "readonly" | "ro" | "readwrite" | "rw" if is_go_bool(value) => {}
             "readonly" | "ro" | "readwrite" | "rw" => return bad(value),
-            "required" if !only_secrets => return elsewhere(),
+            "required" if !only_secrets => return Err(elsewhere(key)),
             "required" if is_go_bool(value) => {}
             "required" => return bad(value),
-            "size" if !matches!(self.kind, Kind::Tmpfs | Kind::Unknown) => return elsewhere(),
+            "size" if !matches!(self.kind, Kind::Tmpfs | Kind::Unknown) => return Err(elsewhere(key)),
             "size" if is_size(value) => {}
             "size" => return bad(value),
             "id" => self.id = text,
@@ -163,11 +173,7 @@ impl Expanded {
                 if value.starts_with('+') || u32::from_str_radix(value, radix).is_err() {
                     return bad(value);
                 }
-                self.owner = Some(match key {
-                    "mode" => "mode",
-                    "uid" => "uid",
-                    _ => "gid",
-                });
+                self.owner = Some(owner(key));
             }
             "env" => {}
             _ => return Err(format!("a mount has no field `{key}`")),
@@ -178,14 +184,14 @@ impl Expanded {
     fn check(&self) -> Result<(), String> {
         let is_empty = |value: &Option<String>| value.as_ref().is_none_or(String::is_empty);
         if let (Some(key), Kind::Bind | Kind::Tmpfs) = (self.owner, self.kind) {
-            return Err(format!("`{key}` does not belong to this type of mount"));
+            return Err(elsewhere(key));
         }
         let sharing = !is_empty(&self.sharing);
         if self.kind == Kind::Secret {
             if self.has_from {
                 return Err("a secret mount takes no `from`".to_owned());
             }
-            if is_empty(&self.source) && is_empty(&self.target) && is_empty(&self.id) {
+            if !self.unsure && is_empty(&self.source) && is_empty(&self.target) && is_empty(&self.id) {
                 return Err("a secret mount needs an `id`, a source or a target".to_owned());
             }
             if !is_empty(&self.source) && !is_empty(&self.id) {
@@ -227,13 +233,29 @@ pub fn joined(directory: &str, path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
+fn elsewhere(key: &str) -> String {
+    format!("`{key}` does not belong to this type of mount")
+}
+
+fn owner(key: &str) -> &'static str {
+    match key {
+        "mode" => "mode",
+        "uid" => "uid",
+        _ => "gid",
+    }
+}
+
 /// A size as go-units reads it: a number and `b`, `k`, `m`, `g`, `t`, `p`, with `b` or `ib` behind.
 fn is_size(text: &str) -> bool {
     let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ').map_or(0, |at| at + 1);
     let (number, unit) = text.split_at(end);
     let number = number.strip_suffix(' ').unwrap_or(number);
-    let is_number = number.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && number.parse::<f64>().is_ok_and(|number| number >= 0.0);
+    // As Go reads numbers: with a sign, and underscores between digits.
+    let unsigned = number.strip_prefix(['+', '-']).unwrap_or(number);
+    let is_spaced = number.split('_').all(|part| !part.is_empty()) && !number.contains("_.");
+    let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && is_spaced
+        && number.replace('_', "").parse::<f64>().is_ok_and(|number| number >= 0.0);
     let unit = unit.to_ascii_lowercase();
     let unit = unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit);
     is_number && matches!(unit, "" | "k" | "m" | "g" | "t" | "p")

@@ -16,8 +16,13 @@ pub enum StageError {
     #[error("the Dockerfile has no FROM")]
     NoStage,
     /// A base that is nothing.
-    #[error("the base image `{0}` is empty")]
-    BlankBase(String),
+    #[error("the base image `{word}` is empty")]
+    BlankBase {
+        /// As written.
+        word: String,
+        /// A name in it that nothing declares.
+        undeclared: Option<String>,
+    },
     /// A platform that is nothing.
     #[error("the platform `{0}` is empty")]
     EmptyPlatform(String),
@@ -48,6 +53,8 @@ pub enum StageError {
         text: String,
         /// Why.
         error: ReferenceError,
+        /// A name in it that nothing declares.
+        undeclared: Option<String>,
     },
     /// A source that is built after the stage that needs it.
     #[error("build stage `{0}` is defined only after it is needed")]
@@ -127,7 +134,7 @@ impl Explain for StageError {
         match self {
             StageError::Expand(_) => "IF0702",
             StageError::NoStage => "IF0703",
-            StageError::BlankBase(_) => "IF0704",
+            StageError::BlankBase { .. } => "IF0704",
             StageError::EmptyPlatform(_) => "IF0705",
             StageError::Platform(_) => "IF0706",
             StageError::Target { .. } => "IF0707",
@@ -173,9 +180,11 @@ impl Explain for StageError {
             StageError::Expand(ExpandError::Pattern(_)) => "delete the backslash".to_owned(),
             StageError::Expand(ExpandError::TooLarge) | StageError::TooMuch(_) => return None,
             StageError::NoStage => "add a base image: `FROM alpine:3`".to_owned(),
-            StageError::BlankBase(_) => {
-                "declare its argument before the first FROM: `ARG NAME=image`".to_owned()
+            StageError::BlankBase { undeclared: Some(name), .. }
+            | StageError::Reference { undeclared: Some(name), .. } => {
+                format!("declare it before the first FROM: `ARG {name}=value`")
             }
+            StageError::BlankBase { .. } => "give its arguments another value".to_owned(),
             StageError::EmptyPlatform(_) | StageError::Platform(_) => {
                 "write `--platform=linux/amd64` or `--platform=$BUILDPLATFORM`".to_owned()
             }
@@ -186,7 +195,7 @@ impl Explain for StageError {
             }
             StageError::StageIndex(_) => "stages are counted from 0; better name them".to_owned(),
             StageError::Circular(_) => "delete one of the copies or mounts between the stages".to_owned(),
-            StageError::Reference { text, error }
+            StageError::Reference { text, error, .. }
             | StageError::Frontend { text, error }
             | StageError::Context { name: text, error } => error.hint(text),
             StageError::StageOrder(name) => format!("move `{name}` before the stage that needs it"),

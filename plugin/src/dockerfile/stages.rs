@@ -83,6 +83,8 @@ pub struct State {
     pub names: BTreeSet<String>,
     /// Those of them without a value.
     pub missing: BTreeSet<String>,
+    /// A name in the base that nothing declares.
+    pub undeclared: Option<String>,
     /// The base can't be told without an argument.
     pub unresolved: bool,
     /// The image, once it is known.
@@ -114,6 +116,7 @@ impl State {
             needs: Vec::new(),
             names: BTreeSet::new(),
             missing: BTreeSet::new(),
+            undeclared: None,
             unresolved: false,
             image: None,
             is_scratch: false,
@@ -277,13 +280,16 @@ impl<'a> Graph<'a> {
                     let problem = Problem { error: value.missing, span: base.span.clone() };
                     self.unresolved.push((Some(index), problem));
                 } else {
-                    self.problem(StageError::BlankBase(base.text.clone()), base.span.clone());
+                    let error =
+                        StageError::BlankBase { word: base.text.clone(), undeclared: value.undeclared };
+                    self.problem(error, base.span.clone());
                 }
             }
             Ok(value) => {
                 state.base_name = value.text;
                 state.names = value.names;
                 state.missing = value.missing;
+                state.undeclared = value.undeclared;
             }
             Err(failure) => {
                 state.unresolved = true;
@@ -292,6 +298,7 @@ impl<'a> Graph<'a> {
         }
         if let Some(word) = platform {
             state.platform = self.read_platform(word, &mut state.names, index);
+            state.unresolved |= state.platform.is_none();
         }
         if let Some(word) = name {
             match self.contexts.of_stage(&word.text, state.platform.as_ref().unwrap_or(self.platform)) {

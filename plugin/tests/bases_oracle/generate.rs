@@ -583,7 +583,9 @@ fn options(random: &mut Random) -> Value {
     }
     if random.one_in(8) {
         let image = random.pick(&["docker.io/library/alpine:latest", "docker.io/library/busybox:1"]);
-        let triggers: Vec<String> = (0..=random.below(2)).map(|_| instruction(random)).collect();
+        let mut triggers: Vec<String> = (0..=random.below(2)).map(|_| instruction(random)).collect();
+        // Docker lets no image have such a trigger, and BuildKit runs it now and then.
+        triggers.retain(|trigger| !trigger.to_lowercase().starts_with("onbuild"));
         options["onbuild"][image] = json!(triggers);
     }
     options
