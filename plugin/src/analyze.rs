@@ -289,16 +289,22 @@ fn look(
     let git = fetched(request, &job.url, &job.reference).expect("all that is missing was asked for before");
     if let Some(error) = &git.error {
         found.push(
-            Diagnostic::error("IF0910", format!("`{name}`: {} cannot be fetched: {error}", job.url))
-                .hint("nothing was recorded for it; run again when the repository can be reached"),
+            Diagnostic::error(
+                "IF0910",
+                format!("`{name}`: {} cannot be fetched: {error}", images::shown_url(&job.url)),
+            )
+            .hint("nothing was recorded for it; run again when the repository can be reached"),
         );
         return Outcome::Unreachable;
     }
     let Some(text) = git.files.get(&job.path).and_then(Option::as_ref) else {
         // The commit is left out: the error is recorded, and a look that finds nothing new changes no file.
-        let error = Diagnostic::error("IF0911", format!("`{name}`: there is no such file in {}", job.url))
-            .in_file(&job.path)
-            .hint("correct `source.dockerfile` in images.yaml");
+        let error = Diagnostic::error(
+            "IF0911",
+            format!("`{name}`: there is no such file in {}", images::shown_url(&job.url)),
+        )
+        .in_file(&job.path)
+        .hint("correct `source.dockerfile` in images.yaml");
         found.push(error.clone());
         return Outcome::Failed(Box::new(error));
     };

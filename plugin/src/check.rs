@@ -138,7 +138,8 @@ fn build_files(inputs: &Inputs, request: &Request, source: Source<'_>, found: &m
         let fetched = request.fetched.git.iter().find(|git| git.url == url && git.reference == build.branch);
         let Some(git) = fetched else { continue };
         if let Some(error) = &git.error {
-            let message = format!("`{}`: {url} cannot be looked at: {error}", enrolment.name);
+            let message =
+                format!("`{}`: {} cannot be looked at: {error}", enrolment.name, images::shown_url(&url));
             found.push(source.warning("IF0513", enrolment.place, message));
             continue;
         }

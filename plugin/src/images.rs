@@ -504,8 +504,8 @@ fn check_repo(
             Some("only https, http, ssh, git and file URLs are fetched")
         } else if text.chars().any(|c| c.is_whitespace() || c.is_control()) || text.starts_with('-') {
             Some("this is not a git URL")
-        } else if scheme.is_some_and(|scheme| scheme.starts_with("http")) && has_password(text) {
-            Some("a URL here must not hold a password: everybody can read images.yaml")
+        } else if scheme.is_some_and(|scheme| scheme.starts_with("http")) && holds_secret(text) {
+            Some("a URL here must not hold a password or token: everybody can read images.yaml")
         } else {
             None
         }
@@ -527,9 +527,21 @@ fn check_repo(
     }
 }
 
-fn has_password(url: &str) -> bool {
-    let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
-    authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+/// A password before the host, or a token in a query or in what a `/` cut off from the host.
+fn holds_secret(url: &str) -> bool {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    path.contains(['?', '#', '@']) || authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+}
+
+/// A URL as people are shown it: some hosts take a token in place of the user.
+pub fn shown_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| scheme.starts_with("http")) else {
+        return url.to_owned();
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", &rest[host..])
 }
 
 fn branch_problem(branch: &str, node: Option<&Node<'_>>) -> Option<Place> {
@@ -588,5 +600,23 @@ fn check_watch(source: Source<'_>, place: Place, is_managed: bool, watch: &Watch
             let message = "Kargo ignores `constraint` with this imageSelectionStrategy";
             found.push(source.warning("IF0219", constraint.place, message).hint("use `allowTags`"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{holds_secret, shown_url};
+
+    #[test]
+    fn no_secret_of_a_url_is_kept_or_shown() {
+        for url in ["https://me:word@host/x", "https://host/x?private_token=word", "https://wo/rd@host/x"] {
+            assert!(holds_secret(url), "{url}");
+        }
+        for url in ["https://host/x.git", "https://me@host/x.git", "https://host:8443/a/b"] {
+            assert!(!holds_secret(url), "{url}");
+        }
+        assert_eq!(shown_url("https://token@host/x.git"), "https://host/x.git");
+        assert_eq!(shown_url("ssh://git@host/x.git"), "ssh://git@host/x.git");
+        assert_eq!(shown_url("git@host:x.git"), "git@host:x.git");
     }
 }

@@ -113,6 +113,12 @@ impl Address {
             return Err(refuse("the port in the git URL is not a number".to_owned())
                 .hint("in a password, write `/` as `%2F` and `@` as `%40`"));
         }
+        if matches!(transport, Transport::Https | Transport::Http { .. }) && path.contains(['?', '#', '@']) {
+            // Not shown: behind `?` stands a token, and before an `@` the rest of one with a `/` in it.
+            return Err(refuse("the path in the git URL holds `?`, `#` or `@`".to_owned()).hint(
+                "leave a token to git's credential helper; in a path write them as `%3F`, `%23` and `%40`",
+            ));
+        }
         let Some(user_info) = user_info else { return Ok(address) };
         let password = user_info.split_once(':').map(|(_, password)| password);
         if transport == Transport::Ssh || transport == Transport::Daemon {
@@ -243,6 +249,21 @@ pub(super) fn path_in_repository(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_in_the_path_is_refused_and_not_shown() {
+        for url in [
+            "https://example.com/a.git?private_token=s3cret",
+            "http://127.0.0.1/a.git#s3cret",
+            "https://s3/cret@example.com/a.git",
+            "https://me@example.com/a.git?t=s3cret",
+        ] {
+            let error = Address::parse(url).unwrap_err();
+            assert_eq!(error.kind, Kind::Refused, "{url}");
+            assert!(!format!("{error:?}").contains("cret"), "{error:?}");
+        }
+        assert!(Address::parse("file:///srv/a@b/c.git").is_ok());
+    }
 
     #[test]
     fn a_password_is_taken_out_of_the_url() {
