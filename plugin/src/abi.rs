@@ -8,8 +8,10 @@
 //! An answer with `needs` asks the host to fetch and to send the same request again with the
 //! results under `fetched`; a host does so a bounded number of times.
 
+mod arguments;
 #[cfg(feature = "bindgen")]
 mod bindgen;
+mod envelope;
 #[cfg(feature = "module")]
 mod extism;
 #[cfg(feature = "module")]
@@ -17,7 +19,6 @@ mod plain;
 
 use std::collections::BTreeMap;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -25,29 +26,25 @@ use crate::diagnostic::Diagnostic;
 use crate::tree::Tree;
 use crate::{analyze, bases, check, generate, reference};
 
+pub use arguments::Arguments;
+
 /// The version of the envelope; a module refuses another one.
 pub const ABI_VERSION: u32 = 1;
 
-/// What a host asks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a host asks; only `abi` must be given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Request {
     /// [`ABI_VERSION`].
     pub abi: u32,
     /// `generate`, `analyze`, `bases`, `reference`, `check` or `about`.
-    #[serde(default)]
     pub verb: String,
     /// The verb's own arguments, as its module documents them.
-    #[serde(default)]
     pub args: serde_json::Value,
     /// The time, RFC 3339 in UTC to the second; the core has no clock.
-    #[serde(default)]
     pub now: String,
     /// The factory's folder: images.yaml, factory.yaml, state/**.
-    #[serde(default)]
     pub tree: Tree,
     /// What earlier answers asked for.
-    #[serde(default)]
     pub fetched: Fetched,
 }
 
@@ -71,28 +68,27 @@ pub struct GitNeed {
 }
 
 /// What the host fetched.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fetched {
     /// One for each [`GitNeed`], found by `url` and `reference`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub git: Vec<GitFetched>,
 }
 
 /// The answer to one [`GitNeed`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct GitFetched {
     /// As asked.
     pub url: String,
     /// As asked.
     pub reference: String,
     /// The commit it resolved to; `None` where the fetch failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// The text of each asked path; `None` where the commit has no such file.
-    #[serde(default)]
     pub files: BTreeMap<String, Option<String>>,
     /// Why the fetch failed, in git's words, with no credential in them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
@@ -171,11 +167,11 @@ fn parse(request: &[u8]) -> Result<Request, Diagnostic> {
 fn dispatch(request: &Request) -> Answer {
     match request.verb.as_str() {
         "about" => about(),
-        "analyze" => with_args(request, analyze::analyze),
-        "bases" => with_args(request, bases::bases),
-        "check" => with_args(request, check::check),
-        "generate" => with_args(request, generate::generate),
-        "reference" => with_args(request, reference::reference),
+        "analyze" => with_args(request, analyze::Args::read, analyze::analyze),
+        "bases" => with_args(request, bases::Args::read, bases::bases),
+        "check" => with_args(request, check::Args::read, check::check),
+        "generate" => with_args(request, generate::Args::read, generate::generate),
+        "reference" => with_args(request, reference::Args::read, reference::reference),
         verb => Answer {
             diagnostics: vec![Diagnostic::error("IF0004", format!("unknown verb `{verb}`"))
                 .hint(format!("this module knows {}", VERBS.join(", ")))],
@@ -186,25 +182,24 @@ fn dispatch(request: &Request) -> Answer {
 }
 
 /// Runs a verb with its arguments; absent arguments are the defaults.
-fn with_args<A: Default + DeserializeOwned>(
+fn with_args<A>(
     request: &Request,
-    verb: impl FnOnce(&Request, &A) -> Answer,
+    read: fn(&mut Arguments<'_>) -> A,
+    verb: fn(&Request, &A) -> Answer,
 ) -> Answer {
-    let args = match &request.args {
-        serde_json::Value::Null => Ok(A::default()),
-        args => A::deserialize(args),
-    };
-    match args {
-        Ok(args) => verb(request, &args),
-        Err(error) => Answer {
-            diagnostics: vec![Diagnostic::error(
-                "IF0005",
-                format!("the arguments of `{}`: {error}", request.verb),
-            )],
-            exit: 70,
-            ..Answer::default()
-        },
+    let mut arguments = Arguments::of(&request.args);
+    let args = read(&mut arguments);
+    match arguments.finish() {
+        Ok(()) => verb(request, &args),
+        Err(problem) => wrong_arguments(&request.verb, &problem),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn wrong_arguments(verb: &str, problem: &str) -> Answer {
+    let diagnostic = Diagnostic::error("IF0005", format!("the arguments of `{verb}`: {problem}"));
+    Answer { diagnostics: vec![diagnostic], exit: 70, ..Answer::default() }
 }
 
 fn about() -> Answer {

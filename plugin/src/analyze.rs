@@ -8,22 +8,20 @@ mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
-use crate::abi::{Answer, GitFetched, GitNeed, Needs, Request};
+use crate::abi::{Answer, Arguments, GitFetched, GitNeed, Needs, Request};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::dockerfile::{self, Bases, Options, Role};
+use crate::dockerfile::{self, Bases, Options, Role, Roles};
 use crate::factory::{self, Factory};
 use crate::fields::nearest;
 use crate::images::{self, Build, Enrolment, Enrolments, Provider};
 use crate::reference::ImageReference;
+use crate::sorted::SortedMap;
 use crate::state;
 
 use record::Records;
 
 /// The arguments of `analyze`; flags say what images.yaml does not.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct Args {
     /// The images to analyze, by name.
     pub images: Vec<String>,
@@ -44,7 +42,24 @@ pub struct Args {
     /// The commit to look at instead of the branch's tip.
     pub source_commit: Option<String>,
     /// Build arguments, where images.yaml gives none of the name.
-    pub build_args: BTreeMap<String, String>,
+    pub build_args: SortedMap<String>,
+}
+
+impl Args {
+    pub(crate) fn read(arguments: &mut Arguments<'_>) -> Self {
+        Args {
+            images: arguments.texts("images"),
+            all: arguments.flag("all"),
+            tag: arguments.text("tag"),
+            digest: arguments.text("digest"),
+            dockerfile: arguments.text("dockerfile"),
+            source_repo: arguments.text("sourceRepo"),
+            source_provider: arguments.text("sourceProvider"),
+            source_branch: arguments.text("sourceBranch"),
+            source_commit: arguments.text("sourceCommit"),
+            build_args: arguments.text_map("buildArgs"),
+        }
+    }
 }
 
 /// One image's Dockerfile, and how it is built.
@@ -70,7 +85,7 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
     pub reference: ImageReference,
-    pub roles: BTreeSet<Role>,
+    pub roles: Roles,
 }
 
 /// Looks at the Dockerfiles of the chosen images and brings their state up to date.
@@ -117,7 +132,13 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
         messages.extend(records.archive_removed());
     }
     records.relate(args.all);
-    Answer { files: records.changes(), messages, diagnostics: found.0, exit, ..Answer::default() }
+    Answer {
+        files: records.changes().into_iter().collect(),
+        messages,
+        diagnostics: found.0,
+        exit,
+        ..Answer::default()
+    }
 }
 
 fn refuse(mut found: Diagnostics, exit: u8) -> Answer {
@@ -341,9 +362,9 @@ fn first_error(bases: &Bases, found: &mut Diagnostics) -> Option<Diagnostic> {
 fn edges(job: &Job<'_>, bases: &Bases, factory: &Factory, found: &mut Diagnostics) -> Vec<Edge> {
     let roles = job.enrolment.roles.as_ref().unwrap_or(&factory.roles);
     let wants_frontend = roles.iter().any(|role| role == Role::Frontend.name());
-    let mut edges: BTreeMap<String, Edge> = BTreeMap::new();
+    let mut edges: SortedMap<Edge> = SortedMap::new();
     for image in &bases.images {
-        if !(image.used || wants_frontend && image.roles.contains(&Role::Frontend)) {
+        if !(image.used || wants_frontend && image.roles.contains(Role::Frontend)) {
             continue;
         }
         if image.reference.name() == job.enrolment.image.name() {
@@ -360,10 +381,8 @@ fn edges(job: &Job<'_>, bases: &Bases, factory: &Factory, found: &mut Diagnostic
             );
             continue;
         }
-        edges
-            .entry(image.reference.normalized())
-            .and_modify(|edge| edge.roles.extend(image.roles.iter().copied()))
-            .or_insert_with(|| Edge { reference: image.reference.clone(), roles: image.roles.clone() });
+        let edge = || Edge { reference: image.reference.clone(), roles: Roles::default() };
+        edges.get_or_insert_with(image.reference.normalized(), edge).roles.extend(image.roles);
     }
     edges.into_values().collect()
 }

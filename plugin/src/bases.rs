@@ -8,23 +8,20 @@
 //!   "unresolved":[{"argument":"TAG","used":true,"text":"$TAG","line":1,"column":6}],"diagnostics":[…]}]
 //! ```
 
-use std::collections::BTreeMap;
-
-use serde::Deserialize;
 use serde_json::{json, Value};
 
-use crate::abi::{Answer, Request};
+use crate::abi::{Answer, Arguments, Request};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::dockerfile::{self, Bases, Options, Role};
+use crate::sorted::SortedMap;
 
 /// The arguments of `bases`; those of the build are the same for all files.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct Args {
     /// The Dockerfiles.
     pub files: Vec<Dockerfile>,
     /// `--build-arg`.
-    pub build_args: BTreeMap<String, String>,
+    pub build_args: SortedMap<String>,
     /// `--target`.
     pub target: Option<String>,
     /// `--platform`; nothing is `linux/amd64`.
@@ -32,17 +29,39 @@ pub struct Args {
     /// What is built on; nothing is `linux/amd64`.
     pub build_platform: Option<String>,
     /// `--build-context`.
-    pub build_contexts: BTreeMap<String, String>,
+    pub build_contexts: SortedMap<String>,
     /// Triggers in the configuration of images, by reference.
-    pub onbuild: BTreeMap<String, Vec<String>>,
+    pub onbuild: SortedMap<Vec<String>>,
     /// `false` answers as BuildKit's conversion does without a client: build stages are not looked
     /// up as named contexts, so that any name will do for them.
     pub named_contexts: Option<bool>,
 }
 
+impl Args {
+    pub(crate) fn read(arguments: &mut Arguments<'_>) -> Self {
+        let text = |file: &Value, key| file.get(key)?.as_str().map(str::to_owned);
+        let files = arguments.value("files").map_or(Some(Vec::new()), |files| {
+            let read = |file: &Value| {
+                Some(Dockerfile { file: text(file, "file")?, text: text(file, "text")? })
+                    .filter(|_| file.as_object().is_some_and(|keys| keys.len() == 2))
+            };
+            files.as_array()?.iter().map(read).collect()
+        });
+        Args {
+            files: arguments.expect("files", "a list of {file, text}", files).unwrap_or_default(),
+            build_args: arguments.text_map("buildArgs"),
+            target: arguments.text("target"),
+            platforms: arguments.texts("platforms"),
+            build_platform: arguments.text("buildPlatform"),
+            build_contexts: arguments.text_map("buildContexts"),
+            onbuild: arguments.texts_map("onbuild"),
+            named_contexts: arguments.boolean("namedContexts"),
+        }
+    }
+}
+
 /// One Dockerfile.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct Dockerfile {
     /// Its name in the answer and in diagnostics.
     pub file: String,
@@ -85,10 +104,10 @@ fn show(file: &str, bases: &Bases) -> Value {
             json!({
                 "reference": image.reference.normalized(),
                 "platform": image.platform,
-                "roles": image.roles.iter().map(|role| Role::name(*role)).collect::<Vec<_>>(),
+                "roles": image.roles.iter().map(Role::name).collect::<Vec<_>>(),
                 "used": image.used,
                 "where": places.collect::<Vec<_>>(),
-                "arguments": image.arguments,
+                "arguments": image.arguments.iter().collect::<Vec<_>>(),
             })
         })
         .collect();

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
-use crate::abi::{Answer, GitNeed, Needs, Request};
+use crate::abi::{Answer, Arguments, GitNeed, Needs, Request};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::generate::{self, Inputs};
 use crate::images;
@@ -21,8 +19,7 @@ const BUILD_FILES: [&str; 6] = [
 ];
 
 /// The arguments of `check`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct Args {
     /// As for `generate`.
     pub kargo_version: Option<String>,
@@ -32,6 +29,13 @@ pub struct Args {
     pub module: Option<String>,
     /// Whether the host has the sources at hand, so that bake and compose files can be looked at.
     pub sources: bool,
+}
+
+impl Args {
+    pub(crate) fn read(arguments: &mut Arguments<'_>) -> Self {
+        let generate::Args { kargo_version, allow_empty, module } = generate::Args::read(arguments);
+        Args { kargo_version, allow_empty, module, sources: arguments.flag("sources") }
+    }
 }
 
 /// Checks a factory's folder.

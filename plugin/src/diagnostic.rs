@@ -14,6 +14,8 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sorted::sort_by;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -206,7 +208,7 @@ impl Diagnostics {
         fn place(diagnostic: &Diagnostic) -> Option<(&str, u32, u32)> {
             diagnostic.location.as_ref().map(|place| (place.file.as_str(), place.line, place.column))
         }
-        self.0.sort_by(|a, b| place(a).cmp(&place(b)));
+        sort_by(&mut self.0, |a, b| place(a).cmp(&place(b)));
     }
 }
 

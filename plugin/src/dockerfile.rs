@@ -30,7 +30,7 @@ pub mod unicode;
 pub mod values;
 pub mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use std::ops::Range;
 
@@ -42,6 +42,7 @@ use stages::{File, Graph};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
 use crate::reference::ImageReference;
+use crate::sorted::{sort_by, SortedMap, SortedSet};
 
 /// How many platforms one build may have.
 const MAX_PLATFORMS: usize = 32;
@@ -52,7 +53,7 @@ const MAX_DIAGNOSTICS: usize = 100;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// `--build-arg`.
-    pub build_args: BTreeMap<String, String>,
+    pub build_args: SortedMap<String>,
     /// `--target`: a stage by its name.
     pub target: Option<String>,
     /// `--platform`: what is built for.
@@ -60,9 +61,9 @@ pub struct Options {
     /// What is built on.
     pub build_platform: String,
     /// `--build-context`: name to `docker-image://…` or anything else, which is no image.
-    pub contexts: BTreeMap<String, String>,
+    pub contexts: SortedMap<String>,
     /// The ONBUILD triggers in the configuration of images, as far as they are known.
-    pub onbuild: BTreeMap<String, Vec<String>>,
+    pub onbuild: SortedMap<Vec<String>>,
     /// Whether every stage is looked up as a named context, as each build through a client does; a
     /// stage then can't be named `b-`.
     pub named_contexts: bool,
@@ -71,12 +72,12 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            build_args: BTreeMap::new(),
+            build_args: SortedMap::new(),
             target: None,
             platforms: vec!["linux/amd64".to_owned()],
             build_platform: "linux/amd64".to_owned(),
-            contexts: BTreeMap::new(),
-            onbuild: BTreeMap::new(),
+            contexts: SortedMap::new(),
+            onbuild: SortedMap::new(),
             named_contexts: true,
         }
     }
@@ -122,6 +123,54 @@ impl Role {
     }
 }
 
+/// What one image is needed for: a set of roles, in their order.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Roles(u8);
+
+impl Roles {
+    const ALL: [Role; 7] = [
+        Role::Final,
+        Role::Stage,
+        Role::CopyFrom,
+        Role::MountFrom,
+        Role::Onbuild,
+        Role::Context,
+        Role::Frontend,
+    ];
+
+    /// Adds one.
+    pub fn insert(&mut self, role: Role) {
+        self.0 |= 1 << role as u8;
+    }
+
+    /// Adds those of another set.
+    pub fn extend(&mut self, others: Roles) {
+        self.0 |= others.0;
+    }
+
+    /// Whether it is among them.
+    pub fn contains(self, role: Role) -> bool {
+        self.0 & 1 << role as u8 != 0
+    }
+
+    /// The roles, in order.
+    pub fn iter(self) -> impl Iterator<Item = Role> {
+        Self::ALL.into_iter().filter(move |role| self.contains(*role))
+    }
+}
+
+impl From<Role> for Roles {
+    fn from(role: Role) -> Self {
+        Roles(1 << role as u8)
+    }
+}
+
+impl fmt::Debug for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
 /// An image that the build needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseImage {
@@ -130,13 +179,13 @@ pub struct BaseImage {
     /// For which platform it is asked for; empty where a build context replaces a stage that names none.
     pub platform: String,
     /// What it is needed for.
-    pub roles: BTreeSet<Role>,
+    pub roles: Roles,
     /// Whether its content goes into the build; if not, it must only exist.
     pub used: bool,
     /// Line and column of each place that names it.
     pub places: Vec<(u32, u32)>,
     /// The build arguments that its name or platform depends on.
-    pub arguments: BTreeSet<String>,
+    pub arguments: SortedSet,
 }
 
 /// An image that can't be told because a build argument has no value.
@@ -185,7 +234,7 @@ pub fn bases(file: &str, text: &str, options: &Options) -> Bases {
     if answer.bases.diagnostics.has_errors() {
         answer.bases.images.clear();
     }
-    answer.bases.unresolved.sort();
+    sort_by(&mut answer.bases.unresolved, Ord::cmp);
     answer.bases.unresolved.dedup();
     answer.bases
 }
@@ -303,10 +352,10 @@ impl Answer<'_> {
         self.bases.images.push(BaseImage {
             reference,
             platform: builder.to_string(),
-            roles: BTreeSet::from([Role::Frontend]),
+            roles: Roles::from(Role::Frontend),
             used: false,
             places,
-            arguments: BTreeSet::new(),
+            arguments: SortedSet::new(),
         });
         labs
     }
@@ -373,7 +422,7 @@ impl Answer<'_> {
         while let Some(base) = graph.states[root].base {
             root = base;
         }
-        let mut images: BTreeMap<(String, String), BaseImage> = BTreeMap::new();
+        let mut images: SortedMap<BaseImage> = SortedMap::new();
         for image in std::mem::take(&mut self.bases.images) {
             images.insert(key(&image), image);
         }
@@ -383,7 +432,7 @@ impl Answer<'_> {
                 continue;
             }
             let role = state.implicit.unwrap_or(if index == root { Role::Final } else { Role::Stage });
-            let mut roles = BTreeSet::from([role]);
+            let mut roles = Roles::from(role);
             if image.by_context {
                 roles.insert(Role::Context);
             }
@@ -395,23 +444,20 @@ impl Answer<'_> {
                 places: vec![self.places.of(&state.span)],
                 arguments: state.names.clone(),
             };
-            match images.entry(key(&found)) {
-                std::collections::btree_map::Entry::Vacant(entry) => {
-                    entry.insert(found);
-                }
-                std::collections::btree_map::Entry::Occupied(mut entry) => {
-                    let image = entry.get_mut();
+            match images.get_mut(&key(&found)) {
+                Some(image) => {
                     image.roles.extend(found.roles);
                     image.used |= found.used;
                     image.places.extend(found.places);
                     image.arguments.extend(found.arguments);
                 }
+                None => drop(images.insert(key(&found), found)),
             }
         }
         self.bases.images = images
             .into_values()
             .map(|mut image| {
-                image.places.sort_unstable();
+                sort_by(&mut image.places, Ord::cmp);
                 image.places.dedup();
                 image
             })
@@ -419,8 +465,9 @@ impl Answer<'_> {
     }
 }
 
-fn key(image: &BaseImage) -> (String, String) {
-    (image.reference.normalized(), image.platform.clone())
+/// Sorts as reference and platform do, since a blank is less than all that a reference has.
+fn key(image: &BaseImage) -> String {
+    format!("{} {}", image.reference.normalized(), image.platform)
 }
 
 /// Lines and columns, without a walk through the whole text for each.

@@ -1,9 +1,8 @@
 //! The merge of images.yaml and state: each image once, as one of three kinds.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::images::{Enrolments, Watch};
+use crate::sorted::{SortedMap, SortedSet};
 use crate::state::State;
 use crate::yaml::Source;
 
@@ -42,10 +41,10 @@ impl Entry {
 }
 
 /// Merges by name, images.yaml first, and checks that state is whole.
-pub fn merge(enrolments: &Enrolments, state: &State<'_>, found: &mut Diagnostics) -> BTreeMap<String, Entry> {
+pub fn merge(enrolments: &Enrolments, state: &State<'_>, found: &mut Diagnostics) -> SortedMap<Entry> {
     check_whole(enrolments, state, found);
     let published = published(enrolments);
-    let mut entries = BTreeMap::new();
+    let mut entries = SortedMap::new();
     for (name, base) in &state.base_images {
         let repo_url = base.repo_url.as_ref().filter(|url| !published.contains(url.value.as_str()));
         let monitored = repo_url.filter(|_| base.watch.is_given()).map(|url| Monitored {
@@ -85,7 +84,7 @@ pub fn merge(enrolments: &Enrolments, state: &State<'_>, found: &mut Diagnostics
 }
 
 /// The repositories that managed images publish, spelled as `repoURL` is.
-pub fn published(enrolments: &Enrolments) -> BTreeSet<String> {
+pub fn published(enrolments: &Enrolments) -> SortedSet {
     enrolments.values().filter(|image| image.build.is_some()).map(|image| image.image.name()).collect()
 }
 

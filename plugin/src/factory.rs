@@ -1,12 +1,11 @@
 //! factory.yaml: where the factory runs and its defaults. All of it is optional.
 
-use std::collections::BTreeMap;
-
 use crate::diagnostic::Diagnostics;
 use crate::duration::Duration;
 use crate::fields::{Fields, Spanned};
 use crate::images::{self, Build, Provider};
 use crate::name;
+use crate::sorted::SortedMap;
 use crate::tree::Tree;
 use crate::warehouse::KargoVersion;
 use crate::yaml::{self, Content, Place, Source};
@@ -51,7 +50,7 @@ pub struct Intervals {
     /// For external images.
     pub external: Duration,
     /// By the registry's host, before the two above.
-    pub registries: BTreeMap<String, Duration>,
+    pub registries: SortedMap<Duration>,
 }
 
 /// The hosts behind `owner/name`.
@@ -74,7 +73,7 @@ impl Default for Factory {
             roles: ["final", "stage", "copy-from", "mount-from", "onbuild", "context"]
                 .map(String::from)
                 .to_vec(),
-            intervals: Intervals { base: day, external: day, registries: BTreeMap::new() },
+            intervals: Intervals { base: day, external: day, registries: SortedMap::new() },
             providers: Providers {
                 github: "https://github.com".to_owned(),
                 gitlab: "https://gitlab.com".to_owned(),

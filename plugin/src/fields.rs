@@ -3,9 +3,8 @@
 //! What is missing, of another type or unknown becomes a diagnostic at its place; a `null` counts
 //! as absent.
 
-use std::collections::BTreeMap;
-
 use crate::diagnostic::Diagnostics;
+use crate::sorted::SortedMap;
 use crate::yaml::{Content, Key, Node, Place, Scalar, Source};
 
 /// A value and where it stands.
@@ -147,13 +146,13 @@ impl<'n, 'a> Fields<'n, 'a> {
     }
 
     /// A map of strings; a `null` value is an empty string.
-    pub fn string_map(&mut self, key: &'static str) -> Option<BTreeMap<String, Spanned<String>>> {
+    pub fn string_map(&mut self, key: &'static str) -> Option<SortedMap<Spanned<String>>> {
         let node = self.node(key)?;
         let Content::Map(entries) = &node.content else {
             self.wrong_type(key, "a map of strings", node);
             return None;
         };
-        let mut map = BTreeMap::new();
+        let mut map = SortedMap::new();
         for (name, value) in entries {
             match &value.content {
                 Content::Scalar(scalar) => {

@@ -1,22 +1,21 @@
 //! `generate`: images.yaml and state in, Kargo Warehouses out.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::abi::{Answer, Request};
+use crate::abi::{Answer, Arguments, Request};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::duration::Duration;
 use crate::entry::{self, Entry, Monitored};
 use crate::factory::{self, Factory};
 use crate::images::{self, Enrolments};
 use crate::name;
+use crate::sorted::SortedMap;
 use crate::state;
 use crate::warehouse::{selection, KargoVersion, Parts, Warehouse};
 use crate::yaml::Source;
 
 /// The arguments of `generate`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[derive(Clone, Debug, Default)]
 pub struct Args {
     /// The Kargo to write for, before factory.yaml's.
     pub kargo_version: Option<String>,
@@ -27,6 +26,14 @@ pub struct Args {
 }
 
 impl Args {
+    pub(crate) fn read(arguments: &mut Arguments<'_>) -> Self {
+        Args {
+            kargo_version: arguments.text("kargoVersion"),
+            allow_empty: arguments.flag("allowEmpty"),
+            module: arguments.text("module"),
+        }
+    }
+
     /// The version that the flag names; an error is the flag's.
     pub(crate) fn kargo_version(&self) -> Result<Option<KargoVersion>, Diagnostic> {
         self.kargo_version.as_deref().map(factory::kargo_version).transpose().map_err(|(message, hint)| {
@@ -57,7 +64,7 @@ pub(crate) struct Inputs {
     pub factory: Factory,
     pub kargo: KargoVersion,
     pub enrolments: Enrolments,
-    pub entries: std::collections::BTreeMap<String, Entry>,
+    pub entries: SortedMap<Entry>,
 }
 
 impl Inputs {
@@ -104,11 +111,7 @@ fn check_pin(factory: &Factory, args: &Args, request: &Request, found: &mut Diag
     }
 }
 
-fn check_watched(
-    enrolments: &Enrolments,
-    entries: &std::collections::BTreeMap<String, Entry>,
-    found: &mut Diagnostics,
-) {
+fn check_watched(enrolments: &Enrolments, entries: &SortedMap<Entry>, found: &mut Diagnostics) {
     for (name, entry) in entries {
         match entry {
             Entry::External(None) => found.push(

@@ -13,14 +13,13 @@
 //!   allowTags: ^16-alpine$
 //! ```
 
-use std::collections::BTreeMap;
-
 use crate::diagnostic::Diagnostics;
 use crate::duration::Duration;
 use crate::fields::{nearest, Fields, Spanned};
 use crate::go_regex::GoRegex;
 use crate::name::{self, NameError};
 use crate::reference::ImageReference;
+use crate::sorted::SortedMap;
 use crate::tree::{File, Refusal, Tree};
 use crate::warehouse::{Strategy, TagPattern};
 use crate::yaml::{self, Content, Node, Place, Scalar, Source, Value};
@@ -32,7 +31,7 @@ pub const PATH: &str = "images.yaml";
 const MAX_BYTES: usize = 64 << 20;
 
 /// What images.yaml says, by name.
-pub type Enrolments = BTreeMap<String, Enrolment>;
+pub type Enrolments = SortedMap<Enrolment>;
 
 /// One entry of images.yaml.
 #[derive(Clone, Debug)]
@@ -162,13 +161,13 @@ pub struct Build {
     /// Whether images.yaml names the Dockerfile itself.
     pub dockerfile_is_given: bool,
     /// What the build passes with `--build-arg`.
-    pub build_args: BTreeMap<String, String>,
+    pub build_args: SortedMap<String>,
     /// The stage that is built; the last one if `None`.
     pub target: Option<String>,
     /// The platforms that are built; factory.yaml's where empty.
     pub platforms: Vec<String>,
     /// What the build passes with `--build-context`.
-    pub build_contexts: BTreeMap<String, String>,
+    pub build_contexts: SortedMap<String>,
 }
 
 /// Reads and checks images.yaml.
@@ -205,16 +204,13 @@ pub fn read(tree: &Tree, allow_empty: bool, found: &mut Diagnostics) -> Enrolmen
     let mut enrolments = Enrolments::new();
     for item in items {
         let Some(enrolment) = enrolment(source, item, found) else { continue };
-        match enrolments.entry(enrolment.name.clone()) {
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(enrolment);
-            }
-            std::collections::btree_map::Entry::Occupied(first) => {
-                let message = format!("the name `{}` is enrolled twice", enrolment.name);
-                let hint = format!("rename one of the two; the first is in line {}", first.get().place.line);
-                found.push(source.error("IF0204", enrolment.place, message).hint(hint));
-            }
+        if let Some(first) = enrolments.get(&enrolment.name) {
+            let message = format!("the name `{}` is enrolled twice", enrolment.name);
+            let hint = format!("rename one of the two; the first is in line {}", first.place.line);
+            found.push(source.error("IF0204", enrolment.place, message).hint(hint));
+            continue;
         }
+        enrolments.insert(enrolment.name.clone(), enrolment);
     }
     enrolments
 }
@@ -460,7 +456,7 @@ fn build(source: Source<'_>, node: &Node<'_>, auto_rebuild: bool, found: &mut Di
     }
     let place = fields.place();
     fields.finish();
-    let texts = |map: BTreeMap<String, Spanned<String>>| map.into_iter().map(|(k, v)| (k, v.value)).collect();
+    let texts = |map: SortedMap<Spanned<String>>| map.into_iter().map(|(k, v)| (k, v.value)).collect();
     Some(Build {
         provider: known?,
         repo: repo?.value,

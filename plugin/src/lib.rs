@@ -21,6 +21,7 @@ pub mod name;
 pub mod reference;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod sorted;
 pub mod state;
 pub mod tree;
 pub mod warehouse;

@@ -14,10 +14,9 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde_json::json;
 
-use crate::abi::{Answer, Request};
+use crate::abi::{Answer, Arguments, Request};
 use crate::diagnostic::Diagnostic;
 
 /// Where a name without a domain is.
@@ -311,20 +310,25 @@ fn check_digest(text: &str) -> Result<(), ReferenceError> {
 }
 
 /// The arguments of the verb `reference`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct References {
+#[derive(Clone, Debug, Default)]
+pub struct Args {
     /// The texts to read.
     references: Vec<String>,
+}
+
+impl Args {
+    pub(crate) fn read(arguments: &mut Arguments<'_>) -> Self {
+        Args { references: arguments.texts("references") }
+    }
 }
 
 /// The verb `reference`: the parts of each reference, or why it is none.
 ///
 /// The output has one object for each, in order: `normalized`, `registry`, `repository`, `tag`,
 /// `digest` and `familiar`, or `error`. The exit code is 1 where any is an error.
-pub fn reference(_: &Request, references: &References) -> Answer {
+pub fn reference(_: &Request, args: &Args) -> Answer {
     let mut answer = Answer::default();
-    let output = references.references.iter().map(|text| match ImageReference::parse(text) {
+    let output = args.references.iter().map(|text| match ImageReference::parse(text) {
         Ok(found) => json!({
             "normalized": found.normalized(),
             "registry": found.registry(),
@@ -352,7 +356,7 @@ mod tests {
     /// Every case of `tests/references/cases.json`; the verdicts are the reference library's.
     #[test]
     fn agrees_with_the_reference_library() {
-        #[derive(Deserialize)]
+        #[derive(serde::Deserialize)]
         struct Case {
             reference: String,
             normalized: Option<String>,
@@ -373,7 +377,7 @@ mod tests {
 
     #[test]
     fn the_verb_answers_each_text() {
-        let references = References { references: vec!["node:22".to_owned(), "Node".to_owned()] };
+        let references = Args { references: vec!["node:22".to_owned(), "Node".to_owned()] };
         let request = Request {
             abi: 1,
             verb: "reference".to_owned(),

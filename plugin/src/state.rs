@@ -6,11 +6,10 @@
 //! state/_archive/…                 the same for what left; never read by generate
 //! ```
 
-use std::collections::BTreeMap;
-
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fields::{Fields, Spanned};
 use crate::images::{self, Watch};
+use crate::sorted::SortedMap;
 use crate::tree::Tree;
 use crate::yaml::{self, Node, Source};
 
@@ -28,9 +27,9 @@ const MAX_BYTES: usize = 1 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct State<'t> {
     /// state/images.
-    pub images: BTreeMap<String, ImageState<'t>>,
+    pub images: SortedMap<ImageState<'t>>,
     /// state/base-images.
-    pub base_images: BTreeMap<String, BaseState<'t>>,
+    pub base_images: SortedMap<BaseState<'t>>,
 }
 
 /// state/images/NAME.yaml.

@@ -8,10 +8,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "the core has no files; its tests read their cases from some")]
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use image_factory::dockerfile::{self, Bases, Options, Role};
+use image_factory::sorted::SortedMap;
 use serde_json::{json, Value};
 
 fn folder() -> PathBuf {
@@ -22,7 +22,7 @@ fn strings(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn map(value: &Value) -> BTreeMap<String, String> {
+fn map(value: &Value) -> SortedMap<String> {
     let pairs = value.as_object().into_iter().flatten();
     pairs.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
 }
@@ -62,7 +62,7 @@ fn shown(bases: &Bases) -> Value {
         let line = error.location.as_ref().map_or(0, |location| location.line);
         return json!({"error": {"code": error.code, "line": line}});
     }
-    let images = || bases.images.iter().filter(|image| !image.roles.contains(&Role::Frontend));
+    let images = || bases.images.iter().filter(|image| !image.roles.contains(Role::Frontend));
     let mut shown = json!({
         "images": images().map(|i| format!("{} {}", i.reference.normalized(), i.platform)).collect::<Vec<_>>(),
     });
@@ -121,7 +121,7 @@ fn every_case_has_buildkits_answer() {
         let keys = ["error", "images", "used"];
         let is_right =
             keys.iter().all(|key| shown[*key] == case[*key]) && strings(&case["unresolved"]) == unresolved;
-        let frontend = bases.images.iter().find(|image| image.roles.contains(&Role::Frontend));
+        let frontend = bases.images.iter().find(|image| image.roles.contains(Role::Frontend));
         let frontend_is_right = match case["frontend"].as_str() {
             Some(expected) if shown["error"].is_null() => {
                 let expected = image_factory::reference::ImageReference::parse(expected);

@@ -1,12 +1,11 @@
 //! From what was found to changed state files: images, the base images they name, the archive.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::dockerfile::Role;
+use crate::dockerfile::{Role, Roles};
 use crate::entry;
 use crate::images::{Enrolment, Enrolments};
 use crate::name;
 use crate::reference::ImageReference;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::state::{State, ARCHIVE, BASE_IMAGES, IMAGES};
 use crate::tree::Tree;
 use crate::yaml::{self, emit, Map, Source, Value};
@@ -65,13 +64,13 @@ pub(super) struct Records<'a> {
     images: Documents,
     base_images: Documents,
     /// The names of base images whose dependents may have changed.
-    touched: BTreeSet<String>,
+    touched: SortedSet,
     /// Archive files to write (`Some`) or to delete.
-    archive: BTreeMap<String, Option<String>>,
+    archive: SortedMap<Option<String>>,
 }
 
 /// Documents by path or name.
-type Documents = BTreeMap<String, Map>;
+type Documents = SortedMap<Map>;
 
 impl<'a> Records<'a> {
     pub fn new(tree: &'a Tree, state: &State<'_>, enrolments: &'a Enrolments, now: &'a str) -> Self {
@@ -95,8 +94,8 @@ impl<'a> Records<'a> {
             before,
             images,
             base_images,
-            touched: BTreeSet::new(),
-            archive: BTreeMap::new(),
+            touched: SortedSet::new(),
+            archive: SortedMap::new(),
         }
     }
 
@@ -150,7 +149,7 @@ impl<'a> Records<'a> {
                 image.remove("discoveryError");
                 let earlier = image.get("bases").and_then(Value::as_list).unwrap_or_default().to_vec();
                 let bases = self.bases(edges, &earlier);
-                let watched: BTreeSet<String> = bases.iter().filter_map(|base| text(base, "name")).collect();
+                let watched: SortedSet = bases.iter().filter_map(|base| text(base, "name")).collect();
                 image.set("baseImages", Value::strings(watched));
                 image.set("bases", Value::List(bases.into_iter().map(Value::Map).collect()));
             }
@@ -197,7 +196,7 @@ impl<'a> Records<'a> {
 
     /// The edges of an image, sorted; each watched one has a base image to point to.
     fn bases(&mut self, edges: &[Edge], earlier: &[Value]) -> Vec<Map> {
-        let mut bases: BTreeMap<String, (Map, BTreeSet<Role>)> = BTreeMap::new();
+        let mut bases: SortedMap<(Map, Roles)> = SortedMap::new();
         for edge in edges {
             let is_pinned = edge.reference.digest().is_some();
             let reference = edge.reference.normalized();
@@ -209,7 +208,7 @@ impl<'a> Records<'a> {
                 }
             };
             if let Some((base, roles)) = bases.get_mut(&key) {
-                roles.extend(edge.roles.iter().copied());
+                roles.extend(edge.roles);
                 if !is_pinned {
                     // The same tag is used without its digest too, so a rebuild does pick it up.
                     base.remove("pinned");
@@ -243,10 +242,10 @@ impl<'a> Records<'a> {
                 base.remove("reference");
                 base.remove("pinned");
             }
-            bases.insert(key, (base, edge.roles.clone()));
+            bases.insert(key, (base, edge.roles));
         }
-        let finish = |(mut base, roles): (Map, BTreeSet<Role>)| {
-            base.set("roles", Value::strings(roles.into_iter().map(Role::name)));
+        let finish = |(mut base, roles): (Map, Roles)| {
+            base.set("roles", Value::strings(roles.iter().map(Role::name)));
             base.order(&["name", "reference", "roles", "pinned", "holds", "evidence"]);
             base
         };
@@ -294,13 +293,13 @@ impl<'a> Records<'a> {
 
     /// Brings base images into line with the images that name them and with who publishes them.
     pub fn relate(&mut self, all: bool) {
-        let mut dependents: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut dependents: SortedMap<SortedSet> = SortedMap::new();
         for (image, document) in &self.images {
             if !self.enrolments.contains_key(image) {
                 continue;
             }
             for base in names(document.get("baseImages")) {
-                dependents.entry(base).or_default().insert(image.clone());
+                dependents.get_or_insert_with(base, SortedSet::new).insert(image);
             }
         }
         let published = entry::published(self.enrolments);
@@ -333,7 +332,7 @@ impl<'a> Records<'a> {
     }
 
     /// The files that differ from what was read.
-    pub fn changes(mut self) -> BTreeMap<String, Option<String>> {
+    pub fn changes(mut self) -> SortedMap<Option<String>> {
         let mut files = std::mem::take(&mut self.archive);
         let folders = [
             (IMAGES, self.images, IMAGE_KEYS, "lastDiscovery"),

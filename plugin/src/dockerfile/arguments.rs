@@ -12,7 +12,6 @@
 //! dockerfile/1.26).
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::Problem;
 use super::expand::{ExpandError, Lexer, Variables};
@@ -20,6 +19,7 @@ use super::instruction::{Argument, Instruction, Kind};
 use super::platform::Platform;
 use super::words::Word;
 use super::Options;
+use crate::sorted::{SortedMap, SortedSet};
 
 /// How many global arguments a file may have.
 const MAX_ARGUMENTS: usize = 10_000;
@@ -37,9 +37,9 @@ pub struct Value {
     /// The text.
     pub text: String,
     /// The arguments that shaped it, or could have.
-    pub names: BTreeSet<String>,
+    pub names: SortedSet,
     /// Those of them that are declared and have no value.
-    pub missing: BTreeSet<String>,
+    pub missing: SortedSet,
     /// A name that was looked up and is not declared.
     pub undeclared: Option<String>,
 }
@@ -50,14 +50,14 @@ pub struct Failure {
     /// The reason.
     pub error: ExpandError,
     /// The arguments that are declared, have no value, and were looked up.
-    pub missing: BTreeSet<String>,
+    pub missing: SortedSet,
 }
 
 /// The global arguments.
 pub struct Arguments {
-    values: BTreeMap<String, Value>,
+    values: SortedMap<Value>,
     /// Declared, without default, and not given.
-    missing: BTreeSet<String>,
+    missing: SortedSet,
     escape: char,
     work: Cell<usize>,
 }
@@ -88,15 +88,15 @@ impl Scope<'_> {
     /// Evaluates them; `guess` stands for those that have no value.
     pub fn evaluate(&self, guess: Option<&str>) -> (Arguments, Vec<Problem<Failure>>) {
         let mut arguments = Arguments {
-            values: BTreeMap::new(),
-            missing: BTreeSet::new(),
+            values: SortedMap::new(),
+            missing: SortedSet::new(),
             escape: self.escape,
             work: Cell::new(0),
         };
         let mut problems = Vec::new();
         for (name, text) in self.automatic() {
             let text = self.options.build_args.get(name).cloned().unwrap_or(text);
-            let names = BTreeSet::from([name.to_owned()]);
+            let names = SortedSet::from(name.to_owned());
             arguments.values.insert(name.to_owned(), Value { text, names, ..Value::default() });
         }
         let global = self.instructions.iter().filter_map(|instruction| match &instruction.kind {
@@ -107,7 +107,7 @@ impl Scope<'_> {
             let problem = |failure| Problem { error: failure, span: argument.span.clone() };
             if index >= MAX_ARGUMENTS {
                 let error = ExpandError::TooLarge;
-                problems.push(problem(Failure { error, missing: BTreeSet::new() }));
+                problems.push(problem(Failure { error, missing: SortedSet::new() }));
                 break;
             }
             if let Err(failure) = arguments.declare(argument, self.options, guess) {
@@ -143,7 +143,7 @@ impl Arguments {
         guess: Option<&str>,
     ) -> Result<(), Failure> {
         let name = argument.name.clone();
-        let own = BTreeSet::from([name.clone()]);
+        let own = SortedSet::from(name.clone());
         let value = match (options.build_args.get(&name), &argument.default) {
             (Some(given), _) => Value { text: given.clone(), names: own, ..Value::default() },
             (None, Some(default)) => {
@@ -176,7 +176,7 @@ impl Arguments {
     /// Replaces the names in a word.
     pub fn expand(&self, word: &str) -> Result<Value, Failure> {
         if !self.has_room() {
-            return Err(Failure { error: ExpandError::TooLarge, missing: BTreeSet::new() });
+            return Err(Failure { error: ExpandError::TooLarge, missing: SortedSet::new() });
         }
         let (text, expanded, error) = match Lexer::new(self.escape).expand(word, self) {
             Ok(expanded) => (expanded.text.clone(), expanded, None),
@@ -184,12 +184,13 @@ impl Arguments {
         };
         let mut value = Value { text, ..Value::default() };
         for name in &expanded.set {
-            let part = &self.values[name];
+            let Some(part) = self.values.get(name) else { continue };
             value.names.extend(part.names.iter().take(MAX_NAMES - value.names.len().min(MAX_NAMES)).cloned());
             value.missing.extend(part.missing.iter().take(MAX_NAMES).cloned());
         }
-        value.undeclared = expanded.unset.difference(&self.missing).next().cloned();
-        for name in expanded.unset.intersection(&self.missing).take(MAX_NAMES) {
+        let is_missing = |name: &&String| self.missing.contains(name);
+        value.undeclared = expanded.unset.iter().find(|name| !is_missing(name)).cloned();
+        for name in expanded.unset.iter().filter(is_missing).take(MAX_NAMES) {
             value.names.insert(name.clone());
             value.missing.insert(name.clone());
         }

@@ -3,15 +3,14 @@
 //! A context named like a build stage replaces the stage, one named like an image the image; its
 //! name may end with `::os/arch` (BuildKit's `frontend/dockerui/config.go` and `namedcontext.go`).
 
-use std::collections::BTreeMap;
-
 use super::platform::Platform;
 use super::stages::SCRATCH;
 use crate::reference::{ImageReference, ReferenceError};
+use crate::sorted::SortedMap;
 
 /// The contexts of a build.
 pub struct Contexts {
-    by_name: BTreeMap<String, String>,
+    by_name: SortedMap<String>,
     /// Whether stages are looked up at all.
     pub enabled: bool,
 }
@@ -27,7 +26,7 @@ pub enum Content {
 
 impl Contexts {
     /// The contexts as the build names them.
-    pub fn new(by_name: &BTreeMap<String, String>, enabled: bool) -> Self {
+    pub fn new(by_name: &SortedMap<String>, enabled: bool) -> Self {
         Contexts { by_name: by_name.clone(), enabled }
     }
 

@@ -16,6 +16,7 @@ use super::stages::{Command, Graph};
 use super::values::{self, Source};
 use super::words::Word;
 use crate::reference::is_digest;
+use crate::sorted::SortedMap;
 
 /// How many variables may be copied from stage to stage in all; beyond, nothing is known.
 const MAX_COPIED: usize = 1_000_000;
@@ -24,7 +25,7 @@ const MAX_COPIED: usize = 1_000_000;
 #[derive(Clone, Default)]
 struct Environment {
     /// `None` is a value that can't be known.
-    values: Rc<BTreeMap<String, Option<String>>>,
+    values: Rc<SortedMap<Option<String>>>,
     /// Other names may have values: those of the base image.
     open: bool,
     /// Where relative paths begin, if that is known.

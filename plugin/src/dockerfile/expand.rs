@@ -12,12 +12,11 @@
 //! neither sh's nor those of any other Dockerfile reader: `:=`, `,,` and `:0:2` are errors, an unset
 //! name is empty, and nothing is split into words after it was replaced.
 
-use std::collections::BTreeSet;
-
 use thiserror::Error;
 
 use super::pattern::{self, Pattern};
 use super::unicode::{is_digit, is_letter};
+use crate::sorted::SortedSet;
 
 /// How deep `${a:-${b:-…}}` may nest; BuildKit has no limit, a Dockerfile needs two or three.
 const MAX_DEPTH: usize = 64;
@@ -105,9 +104,9 @@ pub struct Expanded {
     /// The whole text.
     pub text: String,
     /// The names that were looked up and had a value, also where the value was not used.
-    pub set: BTreeSet<String>,
+    pub set: SortedSet,
     /// The names that were looked up and had none.
-    pub unset: BTreeSet<String>,
+    pub unset: SortedSet,
     /// How much was read and compared, in characters.
     pub work: usize,
     /// A name was looked up whose value is not known: the text is a guess.
@@ -628,7 +627,7 @@ mod tests {
     fn tells_the_names_it_read() {
         let variables = BTreeMap::from([("V", "1")]);
         let expanded = Lexer::new('\\').expand("$V${N:-$M}", &variables).expect("no error in it");
-        assert_eq!(expanded.set, BTreeSet::from(["V".to_owned()]));
-        assert_eq!(expanded.unset, BTreeSet::from(["M".to_owned(), "N".to_owned()]));
+        assert_eq!(expanded.set, SortedSet::from("V".to_owned()));
+        assert_eq!(expanded.unset, ["M", "N"].map(str::to_owned).into_iter().collect());
     }
 }

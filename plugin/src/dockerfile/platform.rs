@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::words::lower;
+use crate::sorted::sort_by;
 
 /// An operating system on an architecture.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,7 +74,7 @@ impl Platform {
     pub fn normalized(&self) -> Self {
         let (architecture, variant) = normalize(&self.architecture, &self.variant);
         let mut os_features = self.os_features.clone();
-        os_features.sort();
+        sort_by(&mut os_features, Ord::cmp);
         os_features.dedup();
         Platform {
             os: known_spelling(&lower(&self.os)),

@@ -11,7 +11,6 @@
 //! The steps, and which of them look at stages that nothing uses, are those of BuildKit's
 //! `dockerfile2llb/convert.go` (dockerfile/1.26).
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -26,6 +25,7 @@ use super::suggest;
 use super::words::{lower, Word};
 use super::{Options, Role};
 use crate::reference::ImageReference;
+use crate::sorted::{SortedMap, SortedSet};
 
 /// The base that is no image.
 pub const SCRATCH: &str = "scratch";
@@ -80,9 +80,9 @@ pub struct State {
     /// What it must wait for.
     pub needs: Vec<usize>,
     /// The arguments that shaped it.
-    pub names: BTreeSet<String>,
+    pub names: SortedSet,
     /// Those of them without a value.
-    pub missing: BTreeSet<String>,
+    pub missing: SortedSet,
     /// A name in the base that nothing declares.
     pub undeclared: Option<String>,
     /// The base can't be told without an argument.
@@ -114,8 +114,8 @@ impl State {
             implicit: None,
             commands: Vec::new(),
             needs: Vec::new(),
-            names: BTreeSet::new(),
-            missing: BTreeSet::new(),
+            names: SortedSet::new(),
+            missing: SortedSet::new(),
             undeclared: None,
             unresolved: false,
             image: None,
@@ -169,14 +169,14 @@ pub struct Graph<'a> {
     pub contexts: &'a Contexts,
     /// Stages in the order of the file, then images in the order they were met.
     pub states: Vec<State>,
-    by_name: BTreeMap<String, usize>,
+    by_name: SortedMap<usize>,
     /// How many triggers were run.
     pub triggers: usize,
     /// What BuildKit would refuse.
     pub problems: Vec<Problem<StageError>>,
     /// What it would refuse for want of a value: the state and the arguments; no state for an
     /// argument's own default.
-    pub unresolved: Vec<(Option<usize>, Problem<BTreeSet<String>>)>,
+    pub unresolved: Vec<(Option<usize>, Problem<SortedSet>)>,
 }
 
 impl<'a> Graph<'a> {
@@ -215,7 +215,7 @@ impl<'a> Graph<'a> {
             builder,
             contexts,
             states: Vec::new(),
-            by_name: BTreeMap::new(),
+            by_name: SortedMap::new(),
             triggers: 0,
             problems: Vec::new(),
             unresolved: Vec::new(),
@@ -315,7 +315,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    fn read_platform(&mut self, word: &Word, names: &mut BTreeSet<String>, index: usize) -> Option<Platform> {
+    fn read_platform(&mut self, word: &Word, names: &mut SortedSet, index: usize) -> Option<Platform> {
         let value = match self.arguments.expand(&word.text) {
             Ok(value) => value,
             Err(failure) => {

@@ -212,7 +212,8 @@ impl<'a> Lines<'a> {
             | b'('
             | b'+'
             | b'=' => {
-                if text.ends_with(':') || text.contains(": ") || text.contains(" #") {
+                let ends_it = |pair: &[u8]| pair == b": " || pair == b" #";
+                if text.ends_with(':') || text.as_bytes().windows(2).any(ends_it) {
                     return None;
                 }
                 Content::Scalar(Scalar { text: Cow::Borrowed(text), plain: true })

@@ -9,6 +9,8 @@ use std::fmt::{self, Write as _};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::sorted::sort_by;
+
 /// What is printed: a map keeps its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -104,7 +106,7 @@ impl Map {
     /// Orders the known keys as given and keeps the others after them, in their own order.
     pub fn order(&mut self, keys: &[&str]) {
         let rank = |name: &str| keys.iter().position(|key| *key == name).unwrap_or(keys.len());
-        self.0.sort_by_key(|(name, _)| rank(name));
+        sort_by(&mut self.0, |(a, _), (b, _)| rank(a).cmp(&rank(b)));
     }
 }
 
