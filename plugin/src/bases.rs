@@ -11,7 +11,7 @@
 use serde_json::{json, Value};
 
 use crate::abi::{Answer, Arguments, Request};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::Severity;
 use crate::dockerfile::{self, Bases, Options, Role};
 use crate::sorted::SortedMap;
 
@@ -125,9 +125,9 @@ fn show(file: &str, bases: &Bases) -> Value {
         })
         .collect();
     // An image that nothing uses can wait for its argument.
-    let missing = bases.unresolved.iter().map(|unresolved| Diagnostic {
-        severity: if unresolved.used { Severity::Error } else { Severity::Warning },
-        ..unresolved.diagnostic()
+    let missing = bases.unresolved.iter().map(|unresolved| {
+        let severity = if unresolved.used { Severity::Error } else { Severity::Warning };
+        unresolved.diagnostic().with_severity(severity)
     });
     let mut diagnostics = bases.diagnostics.clone();
     diagnostics.extend(missing);

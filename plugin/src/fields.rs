@@ -5,7 +5,7 @@
 
 use crate::diagnostic::Diagnostics;
 use crate::sorted::SortedMap;
-use crate::yaml::{Content, Key, Node, Place, Scalar, Source};
+use crate::yaml::{find, Content, Key, Node, Place, Scalar, Source};
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -36,9 +36,14 @@ impl<'n, 'a> Fields<'n, 'a> {
         found: &'n mut Diagnostics,
     ) -> Option<Self> {
         match &node.content {
-            Content::Map(entries) => {
-                Some(Fields { source, place: node.place, what, entries, known: Vec::new(), found })
-            }
+            Content::Map(entries) => Some(Fields {
+                source,
+                place: node.place,
+                what,
+                entries,
+                known: Vec::with_capacity(16),
+                found,
+            }),
             _ => {
                 let message = format!("{what} must be a map, this is {}", node.kind());
                 found.push(source.error("IF0110", node.place, message));
@@ -60,13 +65,12 @@ impl<'n, 'a> Fields<'n, 'a> {
     /// The node of a key; `None` where it is absent or null.
     pub fn node(&mut self, key: &'static str) -> Option<&'n Node<'a>> {
         self.known.push(key);
-        let entry = self.entries.iter().find(|(name, _)| name.text == key);
-        entry.map(|(_, node)| node).filter(|node| !node.is_null())
+        find(self.entries, key).map(|(_, node)| node).filter(|node| !node.is_null())
     }
 
     /// Where a key's name stands, if the map has it.
     pub fn key_place(&self, key: &str) -> Option<Place> {
-        self.entries.iter().find(|(name, _)| name.text == key).map(|(name, _)| name.place)
+        find(self.entries, key).map(|(name, _)| name.place)
     }
 
     /// A scalar's text as it is written: `1.10` is `1.10`.

@@ -47,13 +47,21 @@ impl Source<'_> {
     }
 
     /// An error at a place in this file.
-    pub fn error(&self, code: &str, place: Place, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(code, message).at(self.location(place))
+    #[inline]
+    pub fn error<'t>(&self, code: &str, place: Place, message: impl Into<Cow<'t, str>>) -> Diagnostic {
+        self.place(Diagnostic::error(code, message), place)
     }
 
     /// A warning at a place in this file.
-    pub fn warning(&self, code: &str, place: Place, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::warning(code, message).at(self.location(place))
+    #[inline]
+    pub fn warning<'t>(&self, code: &str, place: Place, message: impl Into<Cow<'t, str>>) -> Diagnostic {
+        self.place(Diagnostic::warning(code, message), place)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn place(&self, diagnostic: Diagnostic, place: Place) -> Diagnostic {
+        diagnostic.at(self.location(place))
     }
 }
 
@@ -139,6 +147,14 @@ pub struct Key<'a> {
     pub place: Place,
     /// Its text.
     pub text: Cow<'a, str>,
+}
+
+/// The entry of a key, looked for from the first.
+pub(crate) fn find<'n, 'a>(entries: &'n [(Key<'a>, Node<'a>)], key: &str) -> Option<&'n (Key<'a>, Node<'a>)> {
+    entries.iter().find(|(other, _)| {
+        let other = other.text.as_ref();
+        other.len() == key.len() && other.as_bytes().first() == key.as_bytes().first() && other == key
+    })
 }
 
 impl<'a> Node<'a> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 fn read(text: &str) -> Result<Option<Value>, String> {
     match yaml::parse(Source { file: "f.yaml", text }) {
         Ok(node) => Ok(node.map(|node| node.to_value())),
-        Err(diagnostics) => Err(diagnostics.into_iter().map(|found| found.code).collect()),
+        Err(diagnostics) => Err(diagnostics.into_iter().map(|found| found.code.clone()).collect()),
     }
 }
 

@@ -16,7 +16,7 @@
 
 use std::borrow::Cow;
 
-use super::{Content, Key, Node, Place, Scalar, MAX_DEPTH, MAX_NODES};
+use super::{find, Content, Key, Node, Place, Scalar, MAX_DEPTH, MAX_NODES};
 
 /// The longest line that is read here, which also bounds keys.
 const MAX_LINE: usize = 1000;
@@ -25,90 +25,123 @@ const MAX_KEYS: usize = 64;
 
 /// The document, or `None` where the full parser has to read it.
 pub(super) fn parse(text: &str) -> Option<Node<'_>> {
-    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
     // The smallest value takes four characters, so shorter texts cannot have too many.
-    if text.len() / 4 >= MAX_NODES || !text.bytes().all(is_plain) {
+    if text.len() / 4 >= MAX_NODES {
         return None;
     }
-    let mut lines = Lines { rest: text, number: 0, next: None };
+    let mut lines = Lines { text, at: 0, number: 0, next: None };
     lines.advance()?;
     let first = lines.next?;
-    let root = if first.indent == 0 { lines.block(0)? } else { return None };
+    let root = if first.indent() == 0 { lines.block(0)? } else { return None };
     lines.next.is_none().then_some(root)
 }
 
-/// A line with something on it.
+/// A line with something on it, in offsets of the text.
 #[derive(Clone, Copy)]
-struct Line<'a> {
+struct Line {
     number: u32,
-    /// Blanks before the text.
-    indent: usize,
-    /// Without the blanks around it.
-    text: &'a str,
+    /// Where the line begins.
+    start: usize,
+    /// Where its text begins, behind the blanks.
+    from: usize,
+    /// Where its text ends, before blanks.
+    to: usize,
 }
 
-impl<'a> Line<'a> {
-    /// The place of a part of its text.
-    fn place(&self, at: usize, length: usize) -> Place {
+impl Line {
+    /// Blanks before the text, and before that what stands in front of it on the line.
+    fn indent(&self) -> usize {
+        self.from - self.start
+    }
+
+    /// The place of the first characters of its text.
+    fn place(&self, length: usize) -> Place {
         // A line has at most 1000 characters, so both fit.
-        Place { line: self.number, column: (self.indent + at + 1) as u32, length: length.max(1) as u32 }
-    }
-
-    /// The same line from a later character on, as what stands after `- ` or `key: `.
-    fn from(&self, at: usize) -> Line<'a> {
-        let rest = &self.text[at..];
-        let text = rest.trim_start_matches(' ');
-        Line { indent: self.indent + at + (rest.len() - text.len()), text, ..*self }
-    }
-
-    fn is_item(&self) -> bool {
-        self.text.starts_with("- ")
-    }
-
-    /// The length of the key that the line begins with, if a colon ends it.
-    fn key(&self) -> Option<usize> {
-        let is_key = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
-        let bytes = self.text.as_bytes();
-        let length = bytes.iter().position(|byte| !is_key(*byte))?;
-        let starts_well = bytes[0].is_ascii_alphanumeric() || bytes[0] == b'_';
-        let ends = bytes[length] == b':' && matches!(bytes.get(length + 1), None | Some(b' '));
-        (starts_well && ends).then_some(length)
+        Place { line: self.number, column: (self.indent() + 1) as u32, length: length.max(1) as u32 }
     }
 }
 
+/// The lines of a text; loops over bytes, since they are small and fast in a module.
 struct Lines<'a> {
-    rest: &'a str,
+    text: &'a str,
+    /// Where the next line begins.
+    at: usize,
     number: u32,
-    next: Option<Line<'a>>,
+    next: Option<Line>,
 }
 
 impl<'a> Lines<'a> {
+    fn bytes(&self) -> &'a [u8] {
+        self.text.as_bytes()
+    }
+
     /// Goes on to the next line that is neither blank nor a comment; `None` gives up.
     fn advance(&mut self) -> Option<()> {
+        let bytes = self.bytes();
         self.next = None;
-        while !self.rest.is_empty() {
-            let (line, rest) = self.rest.split_once('\n').unwrap_or((self.rest, ""));
-            self.rest = rest;
-            self.number = self.number.checked_add(1)?;
-            let text = line.trim_start_matches(' ');
-            if text.is_empty() || text.starts_with('#') {
+        while self.at < bytes.len() {
+            let start = self.at;
+            let mut end = start;
+            while end < bytes.len() && bytes[end] != b'\n' {
+                if !matches!(bytes[end], b' '..=b'~') {
+                    return None;
+                }
+                end += 1;
+            }
+            self.at = end + 1;
+            self.number += 1;
+            let line = self.trim(Line { number: self.number, start, from: start, to: end });
+            if line.from == line.to || bytes[line.from] == b'#' {
                 continue;
             }
-            let indent = line.len() - text.len();
-            let marks =
-                indent == 0 && (text.starts_with("---") || text.starts_with("...") || text.starts_with('%'));
-            if line.len() > MAX_LINE || marks {
+            let marks = line.from == start
+                && matches!(
+                    &bytes[start..line.to],
+                    [b'-', b'-', b'-', ..] | [b'.', b'.', b'.', ..] | [b'%', ..]
+                );
+            // The full parser counts blanks behind quotes as theirs.
+            let has_tail = line.to < end && bytes[line.to - 1] == b'"';
+            if end - start > MAX_LINE || marks || has_tail {
                 return None;
             }
-            let trimmed = text.trim_end_matches(' ');
-            if trimmed.len() < text.len() && trimmed.ends_with('"') {
-                // The full parser counts blanks behind quotes as theirs.
-                return None;
-            }
-            self.next = Some(Line { number: self.number, indent, text: trimmed });
+            self.next = Some(line);
             break;
         }
         Some(())
+    }
+
+    /// The line without the blanks around its text.
+    fn trim(&self, mut line: Line) -> Line {
+        let bytes = self.bytes();
+        while line.from < line.to && bytes[line.from] == b' ' {
+            line.from += 1;
+        }
+        while line.from < line.to && bytes[line.to - 1] == b' ' {
+            line.to -= 1;
+        }
+        line
+    }
+
+    /// The same line from a later character on, as what stands after `- ` or `key: `.
+    fn behind(&self, line: Line, count: usize) -> Line {
+        self.trim(Line { from: line.from + count, ..line })
+    }
+
+    fn is_item(&self, line: Line) -> bool {
+        matches!(&self.bytes()[line.from..line.to], [b'-', b' ', ..])
+    }
+
+    /// The length of the key that the line begins with, if a colon ends it.
+    fn key(&self, line: Line) -> Option<usize> {
+        let bytes = &self.bytes()[line.from..line.to];
+        let mut length = 0;
+        while bytes.get(length)?.is_ascii_alphanumeric() || matches!(bytes[length], b'_' | b'.' | b'/' | b'-')
+        {
+            length += 1;
+        }
+        let starts_well = bytes[0].is_ascii_alphanumeric() || bytes[0] == b'_';
+        let ends = bytes[length] == b':' && matches!(bytes.get(length + 1), None | Some(b' '));
+        (starts_well && ends).then_some(length)
     }
 
     /// The list or map that begins with the next line.
@@ -117,26 +150,26 @@ impl<'a> Lines<'a> {
         if depth > MAX_DEPTH {
             return None;
         }
-        if first.is_item() {
-            self.list(first.indent, depth)
+        if self.is_item(first) {
+            self.list(first.indent(), depth)
         } else {
             self.map(first, depth)
         }
     }
 
     fn list(&mut self, indent: usize, depth: usize) -> Option<Node<'a>> {
-        let place = self.next?.place(0, 1);
+        let place = self.next?.place(1);
         let mut items = Vec::new();
-        while let Some(line) = self.next.filter(|line| line.indent >= indent) {
-            if line.indent > indent {
+        while let Some(line) = self.next.filter(|line| line.indent() >= indent) {
+            if line.indent() > indent {
                 return None;
             }
-            if !line.is_item() {
+            if !self.is_item(line) {
                 // Of the map that this list stands in at the same indent.
                 break;
             }
-            let item = line.from(2);
-            items.push(if item.key().is_some() {
+            let item = self.behind(line, 2);
+            items.push(if self.key(item).is_some() {
                 if depth + 1 > MAX_DEPTH {
                     return None;
                 }
@@ -149,53 +182,55 @@ impl<'a> Lines<'a> {
     }
 
     /// The map whose first key is where `first` begins, perhaps behind a `- `.
-    fn map(&mut self, first: Line<'a>, depth: usize) -> Option<Node<'a>> {
+    fn map(&mut self, first: Line, depth: usize) -> Option<Node<'a>> {
         let mut entries: Vec<(Key<'a>, Node<'a>)> = Vec::with_capacity(8);
         let mut line = first;
         loop {
-            let length = line.key()?;
-            let key = Key { place: line.place(0, length), text: Cow::Borrowed(&line.text[..length]) };
-            if entries.len() == MAX_KEYS || entries.iter().any(|(other, _)| other.text == key.text) {
+            let length = self.key(line)?;
+            let text = &self.text[line.from..line.from + length];
+            if entries.len() == MAX_KEYS || find(&entries, text).is_some() {
                 return None;
             }
-            let value = if line.text.len() == length + 1 {
+            let key = Key { place: line.place(length), text: Cow::Borrowed(text) };
+            let value = if line.to - line.from == length + 1 {
                 self.advance()?;
                 let next = self.next?;
                 // A list may stand at its key's own indent.
-                let is_below = next.indent > first.indent || (next.indent == first.indent && next.is_item());
+                let is_level = next.indent() == first.indent();
+                let is_below = next.indent() > first.indent() || (is_level && self.is_item(next));
                 if !is_below {
                     return None;
                 }
                 let mut block = self.block(depth + 1)?;
-                if next.indent == first.indent {
+                if is_level {
                     // The full parser sees such a list begin behind its first dash.
-                    block.place = next.from(2).place(0, 1);
+                    block.place = self.behind(next, 2).place(1);
                 }
                 block
             } else {
-                self.value(line.from(length + 1), first.indent, depth + 1)?
+                self.value(self.behind(line, length + 1), first.indent(), depth + 1)?
             };
             entries.push((key, value));
             match self.next {
-                Some(next) if next.indent > first.indent => return None,
-                Some(next) if next.indent == first.indent && !next.is_item() => line = next,
+                Some(next) if next.indent() > first.indent() => return None,
+                Some(next) if next.indent() == first.indent() && !self.is_item(next) => line = next,
                 _ => break,
             }
         }
-        Some(Node { place: first.place(0, 1), content: Content::Map(entries) })
+        Some(Node { place: first.place(1), content: Content::Map(entries) })
     }
 
     /// A scalar to the line's end, or an empty list; `indent` is that of what it belongs to.
-    fn value(&mut self, line: Line<'a>, indent: usize, depth: usize) -> Option<Node<'a>> {
+    fn value(&mut self, line: Line, indent: usize, depth: usize) -> Option<Node<'a>> {
         if depth > MAX_DEPTH {
             return None;
         }
-        let text = line.text;
+        let text = &self.text[line.from..line.to];
         let content = match text.as_bytes().first()? {
             b'[' if text == "[]" => Content::List(Vec::new()),
             b'"' => {
                 let inside = text[1..].strip_suffix('"')?;
-                if inside.contains(['"', '\\']) {
+                if inside.bytes().any(|byte| byte == b'"' || byte == b'\\') {
                     return None;
                 }
                 Content::Scalar(Scalar { text: Cow::Borrowed(inside), plain: false })
@@ -212,8 +247,14 @@ impl<'a> Lines<'a> {
             | b'('
             | b'+'
             | b'=' => {
-                let ends_it = |pair: &[u8]| pair == b": " || pair == b" #";
-                if text.ends_with(':') || text.as_bytes().windows(2).any(ends_it) {
+                let mut last = 0;
+                for byte in text.bytes() {
+                    if matches!((last, byte), (b':', b' ') | (b' ', b'#')) {
+                        return None;
+                    }
+                    last = byte;
+                }
+                if last == b':' {
                     return None;
                 }
                 Content::Scalar(Scalar { text: Cow::Borrowed(text), plain: true })
@@ -221,10 +262,10 @@ impl<'a> Lines<'a> {
             _ => return None,
         };
         let length = if matches!(content, Content::List(_)) { 1 } else { text.len() };
-        let node = Node { place: line.place(0, length), content };
+        let node = Node { place: line.place(length), content };
         self.advance()?;
         // Deeper lines would be the scalar's own.
-        self.next.is_none_or(|next| next.indent <= indent).then_some(node)
+        self.next.is_none_or(|next| next.indent() <= indent).then_some(node)
     }
 }
 
