@@ -1,14 +1,13 @@
 //! The golden cases of `tests/`, on the compiled module, through both of its ABIs.
 
-use image_factory::abi::Request;
-use image_factory_harness::check_all;
+use image_factory_harness::{check_all, parse};
 use image_factory_runner::host::{Abi, Host, Limits};
 
 /// Asks the module over both ABIs; that the two agree is asserted on the way.
 fn check(kind: &str) -> usize {
     let host = Host::embedded(Limits::default()).expect("the module runs where it was built");
     check_all(kind, |request| {
-        let verb = serde_json::from_slice::<Request>(request).expect("the harness sends requests").verb;
+        let verb = parse(request).verb;
         let call = |abi| host.call(abi, &verb, request.to_vec()).expect("a case is within the limits");
         let (plain, extism) = (call(Abi::Plain), call(Abi::Extism));
         assert_eq!(plain, extism, "the two ABIs give different answers");

@@ -19,14 +19,16 @@ mod plain;
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::{RawValue, Value};
 
 use crate::diagnostic::Diagnostic;
+use crate::json::{object, text};
 use crate::tree::Tree;
 use crate::{analyze, bases, check, generate, reference};
 
 pub use arguments::Arguments;
+pub use envelope::diagnostics;
 
 /// The version of the envelope; a module refuses another one.
 pub const ABI_VERSION: u32 = 1;
@@ -39,7 +41,7 @@ pub struct Request {
     /// `generate`, `analyze`, `bases`, `reference`, `check` or `about`.
     pub verb: String,
     /// The verb's own arguments, as its module documents them.
-    pub args: serde_json::Value,
+    pub args: Value,
     /// The time, RFC 3339 in UTC to the second; the core has no clock.
     pub now: String,
     /// The factory's folder: images.yaml, factory.yaml, state/**.
@@ -93,35 +95,34 @@ pub struct GitFetched {
 }
 
 /// What the core answers.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Answer {
     /// Set where the host must fetch something first; all else is then empty.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Needs>,
     /// Changed files by path in the tree; `None` deletes one.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, Option<String>>,
     /// Kubernetes objects, in the order to print; kept as text, so that a host that only passes them
     /// on need not build them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub manifests: Vec<Box<RawValue>>,
+    pub manifests: Vec<Manifest>,
     /// What a verb prints that is neither a file nor a manifest (`bases`, `reference`, `about`).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<serde_json::Value>,
+    pub output: Option<Value>,
     /// Sorted by place; with an error among them there are no manifests.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
     /// What people are told of the work done, a line each (`analyze`: one an image).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<String>,
     /// The exit code that a command line should end with (ARCHITECTURE.md, "Exit codes").
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub exit: u8,
 }
 
-fn is_zero(n: &u8) -> bool {
-    *n == 0
+/// One Kubernetes object as JSON text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest(pub String);
+
+impl<'de> Deserialize<'de> for Manifest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|json| Manifest(String::from(Box::<str>::from(json))))
+    }
 }
 
 /// The verbs this module answers, in the order that `about` lists them.
@@ -145,14 +146,13 @@ pub fn answer_verb(verb: &str, request: &[u8]) -> Vec<u8> {
         }
         Err(diagnostic) => Answer { diagnostics: vec![diagnostic], exit: 70, ..Answer::default() },
     };
-    serde_json::to_vec(&answer)
-        .expect("an answer holds only strings, numbers, lists and maps with string keys")
+    answer.print().into_bytes()
 }
 
 fn parse(request: &[u8]) -> Result<Request, Diagnostic> {
     let text = std::str::from_utf8(request)
         .map_err(|error| Diagnostic::error("IF0001", format!("the request is not UTF-8: {error}")))?;
-    let request: Request = serde_json::from_str(text).map_err(|error| {
+    let request = Request::parse(text).map_err(|error| {
         Diagnostic::error("IF0002", format!("the request is not the envelope of ABI {ABI_VERSION}: {error}"))
     })?;
     if request.abi != ABI_VERSION {
@@ -203,11 +203,12 @@ fn wrong_arguments(verb: &str, problem: &str) -> Answer {
 }
 
 fn about() -> Answer {
-    let output = serde_json::json!({
-        "name": "image-factory",
-        "version": env!("CARGO_PKG_VERSION"),
-        "abi": ABI_VERSION,
-        "verbs": VERBS,
-    });
+    let verbs = VERBS.iter().map(|verb| text(*verb)).collect();
+    let output = object(vec![
+        ("name", text("image-factory")),
+        ("version", text(env!("CARGO_PKG_VERSION"))),
+        ("abi", ABI_VERSION.into()),
+        ("verbs", Value::Array(verbs)),
+    ]);
     Answer { output: Some(output), ..Answer::default() }
 }

@@ -8,11 +8,12 @@
 //!   "unresolved":[{"argument":"TAG","used":true,"text":"$TAG","line":1,"column":6}],"diagnostics":[…]}]
 //! ```
 
-use serde_json::{json, Value};
+use serde_json::Value;
 
-use crate::abi::{Answer, Arguments, Request};
+use crate::abi::{self, Answer, Arguments, Request};
 use crate::diagnostic::Severity;
-use crate::dockerfile::{self, Bases, Options, Role};
+use crate::dockerfile::{self, Bases, Options};
+use crate::json::{self, object};
 use crate::sorted::SortedMap;
 
 /// The arguments of `bases`; those of the build are the same for all files.
@@ -96,34 +97,24 @@ pub fn bases(_request: &Request, args: &Args) -> Answer {
 }
 
 fn show(file: &str, bases: &Bases) -> Value {
-    let images: Vec<Value> = bases
-        .images
-        .iter()
-        .map(|image| {
-            let places = image.places.iter().map(|(line, column)| json!({"line": line, "column": column}));
-            json!({
-                "reference": image.reference.normalized(),
-                "platform": image.platform,
-                "roles": image.roles.iter().map(Role::name).collect::<Vec<_>>(),
-                "used": image.used,
-                "where": places.collect::<Vec<_>>(),
-                "arguments": image.arguments.iter().collect::<Vec<_>>(),
-            })
-        })
-        .collect();
-    let unresolved: Vec<Value> = bases
-        .unresolved
-        .iter()
-        .map(|unresolved| {
-            json!({
-                "argument": unresolved.argument,
-                "used": unresolved.used,
-                "text": unresolved.word,
-                "line": unresolved.location.line,
-                "column": unresolved.location.column,
-            })
-        })
-        .collect();
+    let images = bases.images.iter().map(|image| {
+        let places = image.places.iter().map(|(line, column)| object(place(*line, *column))).collect();
+        object(vec![
+            ("reference", image.reference.normalized().into()),
+            ("platform", json::text(image.platform.as_str())),
+            ("roles", image.roles.iter().map(|role| json::text(role.name())).collect()),
+            ("used", image.used.into()),
+            ("where", Value::Array(places)),
+            ("arguments", image.arguments.iter().map(|name| json::text(name.as_str())).collect()),
+        ])
+    });
+    let unresolved = bases.unresolved.iter().map(|unresolved| {
+        let mut entries = place(unresolved.location.line, unresolved.location.column);
+        entries.push(("argument", json::text(unresolved.argument.as_str())));
+        entries.push(("used", unresolved.used.into()));
+        entries.push(("text", json::text(unresolved.word.as_str())));
+        object(entries)
+    });
     // An image that nothing uses can wait for its argument.
     let missing = bases.unresolved.iter().map(|unresolved| {
         let severity = if unresolved.used { Severity::Error } else { Severity::Warning };
@@ -132,11 +123,22 @@ fn show(file: &str, bases: &Bases) -> Value {
     let mut diagnostics = bases.diagnostics.clone();
     diagnostics.extend(missing);
     diagnostics.sort();
-    json!({"file": file, "images": images, "unresolved": unresolved, "diagnostics": diagnostics})
+    object(vec![
+        ("file", json::text(file)),
+        ("images", Value::Array(images.collect())),
+        ("unresolved", Value::Array(unresolved.collect())),
+        ("diagnostics", abi::diagnostics(&diagnostics.0)),
+    ])
+}
+
+fn place(line: u32, column: u32) -> Vec<(&'static str, Value)> {
+    vec![("line", line.into()), ("column", column.into())]
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn ask(args: Value) -> (Value, u64) {

@@ -13,12 +13,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::{Deref, Range};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::sorted::sort_by;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing is printed or written.
@@ -28,7 +28,7 @@ pub enum Severity {
 }
 
 /// A place in a file, counted from 1; columns count characters.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub struct Location {
     /// The file's path, as the reader of the diagnostic knows it.
     pub file: String,
@@ -82,12 +82,12 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
 ///
 /// It is made in hundreds of places and rarely moves far, so it is one pointer: moving its fields
 /// about was a tenth of the module.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Diagnostic(Box<Finding>);
 
 /// What a [`Diagnostic`] says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Finding {
     /// `IF` and four digits; the list is in the README.
     pub code: String,
@@ -96,10 +96,10 @@ pub struct Finding {
     /// Lower case, without a full stop, with values in backticks.
     pub message: String,
     /// Where; `None` where no file is to blame.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
     pub location: Option<Box<Location>>,
     /// Something to type or do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub hint: Option<String>,
 }
 
@@ -217,7 +217,7 @@ fn window(line: &str, column: usize) -> (String, usize) {
 }
 
 /// What a step found, in the order of places.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 

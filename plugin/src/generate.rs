@@ -1,8 +1,6 @@
 //! `generate`: images.yaml and state in, Kargo Warehouses out.
 
-use serde_json::value::RawValue;
-
-use crate::abi::{Answer, Arguments, Request};
+use crate::abi::{Answer, Arguments, Manifest, Request};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::duration::Duration;
 use crate::entry::{self, Entry, Monitored};
@@ -143,7 +141,7 @@ fn check_watched(enrolments: &Enrolments, entries: &SortedMap<Entry>, found: &mu
     }
 }
 
-fn warehouses(inputs: &Inputs) -> Vec<Box<RawValue>> {
+fn warehouses(inputs: &Inputs) -> Vec<Manifest> {
     let mut rendered = Vec::new();
     for (name, entry) in &inputs.entries {
         let Some(monitored) = entry.monitored() else { continue };
@@ -166,10 +164,8 @@ fn warehouses(inputs: &Inputs) -> Vec<Box<RawValue>> {
             insecure: factory.insecure_registries.iter().any(|host| host == registry),
             kargo: inputs.kargo,
         });
-        rendered.push(
-            serde_json::value::to_raw_value(&warehouse)
-                .expect("a Warehouse holds only strings, numbers and booleans"),
-        );
+        let json = serde_json::to_string(&warehouse);
+        rendered.push(Manifest(json.expect("a Warehouse holds only strings, numbers and booleans")));
     }
     rendered
 }

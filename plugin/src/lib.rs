@@ -17,6 +17,7 @@ pub mod fields;
 pub mod generate;
 pub mod go_regex;
 pub mod images;
+pub mod json;
 pub mod name;
 pub mod reference;
 #[cfg(feature = "schema")]

@@ -14,10 +14,9 @@
 
 use std::fmt;
 
-use serde_json::json;
-
 use crate::abi::{Answer, Arguments, Request};
 use crate::diagnostic::Diagnostic;
+use crate::json::{self, object};
 
 /// Where a name without a domain is.
 const DEFAULT_DOMAIN: &str = "docker.io";
@@ -329,20 +328,26 @@ impl Args {
 pub fn reference(_: &Request, args: &Args) -> Answer {
     let mut answer = Answer::default();
     let output = args.references.iter().map(|text| match ImageReference::parse(text) {
-        Ok(found) => json!({
-            "normalized": found.normalized(),
-            "registry": found.registry(),
-            "repository": found.repository(),
-            "tag": found.tag(),
-            "digest": found.digest(),
-            "familiar": found.familiar(),
-        }),
+        Ok(found) => object(vec![
+            ("normalized", found.normalized().into()),
+            ("registry", json::text(found.registry())),
+            ("repository", json::text(found.repository())),
+            ("tag", json::text(found.tag())),
+            ("digest", json::text(found.digest())),
+            ("familiar", found.familiar().into()),
+        ]),
         Err(error) => {
             let (code, hint) = (error.code(), error.hint(text));
             let message = format!("`{text}`: {error}");
             answer.exit = 1;
             answer.diagnostics.push(Diagnostic::error(code, message.as_str()).hint(hint.as_str()));
-            json!({"error": {"reference": text, "code": code, "message": message, "hint": hint}})
+            let error = vec![
+                ("reference", json::text(text.as_str())),
+                ("code", json::text(code)),
+                ("message", message.into()),
+                ("hint", hint.into()),
+            ];
+            object(vec![("error", object(error))])
         }
     });
     let output = output.collect::<Vec<_>>();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use image_factory::abi::diagnostics;
 use image_factory::check::github_annotation;
 use serde_json::json;
 
@@ -58,7 +59,9 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
                 print(b"nothing to mend\n")?;
             }
         }
-        Output::Json => print(format!("{}\n", json!({"diagnostics": answer.diagnostics})).as_bytes())?,
+        Output::Json => {
+            print(format!("{}\n", json!({"diagnostics": diagnostics(&answer.diagnostics)})).as_bytes())?
+        }
         Output::Github => {
             let lines: String =
                 answer.diagnostics.iter().map(|found| github_annotation(found) + "\n").collect();

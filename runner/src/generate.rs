@@ -52,11 +52,11 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
     for manifest in &answer.manifests {
         match flags.output {
             Output::Json => {
-                out.push_str(manifest.get());
+                out.push_str(&manifest.0);
                 out.push('\n');
             }
             Output::Yaml => {
-                let value: Value = serde_json::from_str(manifest.get())
+                let value: Value = serde_json::from_str(&manifest.0)
                     .map_err(|error| Failure::again("IF1006", format!("a manifest is not JSON: {error}")))?;
                 out.push_str(&yaml::emit_documents([&value]));
             }

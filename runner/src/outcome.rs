@@ -31,12 +31,12 @@ pub struct Failure {
 impl Failure {
     /// A flag's fault.
     pub fn usage(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Failure { diagnostic: Diagnostic::error(code, message).hint(hint), exit: USAGE }
+        Failure { diagnostic: Diagnostic::error(code, message.into()).hint(hint.into()), exit: USAGE }
     }
 
     /// The disk's or the network's.
     pub fn again(code: &str, message: impl Into<String>) -> Self {
-        Failure { diagnostic: Diagnostic::error(code, message), exit: AGAIN }
+        Failure { diagnostic: Diagnostic::error(code, message.into()), exit: AGAIN }
     }
 }
 

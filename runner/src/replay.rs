@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use image_factory::abi::Request;
+use serde_json::Value;
 
 use crate::ask::{ask, host};
 use crate::cli::Global;
@@ -22,16 +23,15 @@ pub(crate) struct Flags {
 pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
     let file = flags.file.display();
     let hint = "name a file that `--record FILE` saved";
-    let text =
-        fs::read(&flags.file).map_err(|error| Failure::usage("IF1029", format!("{file}: {error}"), hint))?;
-    let mut request: Request = serde_json::from_slice(&text)
+    let text = fs::read_to_string(&flags.file)
+        .map_err(|error| Failure::usage("IF1029", format!("{file}: {error}"), hint))?;
+    let mut request = Request::parse(&text)
         .map_err(|error| Failure::usage("IF1029", format!("{file} is no recorded request: {error}"), hint))?;
     let project = image_factory::factory::read(&request.tree, &mut Default::default()).project;
     let allowed = Allowed { namespace: Some(&project), files: true };
     let answer = ask(global, &host(global)?, &mut request, &allowed, &mut Nothing)?;
     report(&answer.diagnostics);
-    let text =
-        serde_json::to_string_pretty(&answer).expect("an answer is strings, lists and maps with string keys");
-    print(format!("{text}\n").as_bytes())?;
+    let answer_json: Value = serde_json::from_str(&answer.print()).expect("an answer prints as JSON");
+    print(format!("{answer_json:#}\n").as_bytes())?;
     Ok(answer.exit)
 }

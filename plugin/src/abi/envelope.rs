@@ -1,89 +1,294 @@
-//! Reading the request.
-//!
-//! Written by hand: what serde derives for these few types is a tenth of the module.
+//! The request read from its text, and the answer printed as one.
 
-use std::fmt;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::json::{comma, object, quote, text, write, JsonError, Reader};
+use crate::tree::{File, Refusal, Tree};
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{Fetched, GitFetched, Request};
+use super::{Answer, Fetched, GitFetched, GitNeed, Request};
 
-impl<'de> Deserialize<'de> for Request {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RequestVisitor)
-    }
-}
-
-struct RequestVisitor;
-
-impl<'de> Visitor<'de> for RequestVisitor {
-    type Value = Request;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a request")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Request, A::Error> {
+impl Request {
+    /// Reads a request from its JSON text; only `abi` must be given.
+    ///
+    /// # Errors
+    /// It is not JSON, or not of these keys and types.
+    pub fn parse(json: &str) -> Result<Request, JsonError> {
         let mut request = Request::default();
         let mut has_version = false;
-        while let Some(key) = entries.next_key::<String>()? {
+        let mut reader = Reader::new(json);
+        reader.map(&mut |reader, key| {
             match key.as_str() {
                 "abi" => {
                     has_version = true;
-                    let version: Value = entries.next_value()?;
-                    let version = version.as_u64().and_then(|version| u32::try_from(version).ok());
-                    request.abi = version.ok_or_else(|| A::Error::custom("`abi` must be a number"))?;
+                    match reader.value()?.as_u64().and_then(|version| u32::try_from(version).ok()) {
+                        Some(version) => request.abi = version,
+                        None => return reader.error("`abi` must be a number"),
+                    }
                 }
-                "verb" => request.verb = entries.next_value()?,
-                "args" => request.args = entries.next_value()?,
-                "now" => request.now = entries.next_value()?,
-                "tree" => request.tree = entries.next_value()?,
-                "fetched" => request.fetched = fetched(entries.next_value()?).map_err(A::Error::custom)?,
+                "verb" => request.verb = reader.string()?,
+                "args" => request.args = reader.value()?,
+                "now" => request.now = reader.string()?,
+                "tree" => request.tree = tree(reader)?,
+                "fetched" => {
+                    match fetched(reader.value()?) {
+                        Some(fetched) => request.fetched = fetched,
+                        None => return reader.error(
+                            "`fetched` must be {git: [{url, reference, commit, files, error}]}, of strings",
+                        ),
+                    }
+                }
                 key => {
-                    return Err(A::Error::custom(format_args!(
-                        "unknown field `{key}`, expected one of abi, verb, args, now, tree, fetched"
-                    )))
+                    let message =
+                        ["unknown field `", key, "`, expected one of abi, verb, args, now, tree, fetched"];
+                    return reader.error(&message.concat());
                 }
             }
-        }
+            Ok(())
+        })?;
+        reader.end()?;
         if has_version {
             Ok(request)
         } else {
-            Err(A::Error::custom("missing field `abi`"))
+            reader.error("missing field `abi`")
         }
     }
 }
 
+fn tree(reader: &mut Reader<'_>) -> Result<Tree, JsonError> {
+    let mut tree = Tree::default();
+    reader.map(&mut |reader, path| {
+        let file = match reader.value()? {
+            Value::String(text) => File::Text(text),
+            other => match refusal(&other["refused"]) {
+                Some(refused) => File::Refused { refused },
+                None => {
+                    return reader.error(&["the file `", &path, "` is neither a text nor refused"].concat())
+                }
+            },
+        };
+        tree.0.insert(path, file);
+        Ok(())
+    })?;
+    Ok(tree)
+}
+
+/// Why a host did not read a file: a word, or a map of one word to more about it.
+fn refusal(value: &Value) -> Option<Refusal> {
+    let number = |value: &Value, key| value.get(key).and_then(Value::as_u64);
+    let small = |value: &Value, key| number(value, key).and_then(|number| u32::try_from(number).ok());
+    match value.as_str() {
+        Some("symlink") => return Some(Refusal::Symlink),
+        Some("not-a-file") => return Some(Refusal::NotAFile),
+        Some(_) => return None,
+        None => {}
+    }
+    let (kind, more) = value.as_object()?.iter().next()?;
+    Some(match kind.as_str() {
+        "not-utf8" => Refusal::NotUtf8 { line: small(more, "line")?, column: small(more, "column")? },
+        "too-large" => Refusal::TooLarge { bytes: number(more, "bytes")?, limit: number(more, "limit")? },
+        "unreadable" => Refusal::Unreadable(more.as_str()?.to_owned()),
+        _ => return None,
+    })
+}
+
 /// Keys that are not known are left alone: a host may send more than this module asks for.
-fn fetched(mut value: Value) -> Result<Fetched, &'static str> {
-    let Some(git) = value.get_mut("git").map(Value::take) else { return Ok(Fetched::default()) };
-    let Value::Array(items) = git else { return Err("`fetched.git` must be a list") };
-    let git = items.into_iter().map(git_fetched).collect::<Option<_>>();
-    let wrong = "`fetched.git` must be of {url, reference, commit, files, error}";
-    Ok(Fetched { git: git.ok_or(wrong)? })
+fn fetched(mut value: Value) -> Option<Fetched> {
+    let Value::Array(git) = take(&mut value, "git") else { return Some(Fetched::default()) };
+    Some(Fetched { git: git.into_iter().map(git_fetched).collect::<Option<_>>()? })
 }
 
 fn git_fetched(mut value: Value) -> Option<GitFetched> {
     let mut fetched = GitFetched {
-        url: text(value.get_mut("url")?.take())?,
-        reference: text(value.get_mut("reference")?.take())?,
-        commit: value.get_mut("commit").and_then(|commit| text(commit.take())),
-        error: value.get_mut("error").and_then(|error| text(error.take())),
+        url: string(take(&mut value, "url"))?,
+        reference: string(take(&mut value, "reference"))?,
+        commit: string(take(&mut value, "commit")),
+        error: string(take(&mut value, "error")),
         ..GitFetched::default()
     };
-    if let Some(Value::Object(files)) = value.get_mut("files").map(Value::take) {
+    if let Value::Object(files) = take(&mut value, "files") {
         for (path, file) in files {
-            let file = if file.is_null() { None } else { Some(text(file)?) };
+            let file = if file.is_null() { None } else { Some(string(file)?) };
             fetched.files.insert(path, file);
         }
     }
     Some(fetched)
 }
 
-fn text(value: Value) -> Option<String> {
+/// The value of a key, null where there is none.
+fn take(value: &mut Value, key: &str) -> Value {
+    value.get_mut(key).map(Value::take).unwrap_or_default()
+}
+
+fn string(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         _ => None,
+    }
+}
+
+impl Answer {
+    /// The answer's JSON text; what is empty is left out.
+    pub fn print(&self) -> String {
+        let mut out = String::from("{");
+        if let Some(needs) = &self.needs {
+            let git = needs.git.iter().map(git_need).collect();
+            key(&mut out, "needs");
+            write(&mut out, &object(vec![("git", Value::Array(git))]));
+        }
+        if !self.files.is_empty() {
+            key(&mut out, "files");
+            out.push('{');
+            for (path, content) in &self.files {
+                key(&mut out, path);
+                match content {
+                    Some(content) => quote(&mut out, content),
+                    None => out.push_str("null"),
+                }
+            }
+            out.push('}');
+        }
+        if !self.manifests.is_empty() {
+            key(&mut out, "manifests");
+            out.push('[');
+            for manifest in &self.manifests {
+                comma(&mut out);
+                out.push_str(&manifest.0);
+            }
+            out.push(']');
+        }
+        if let Some(output) = &self.output {
+            key(&mut out, "output");
+            write(&mut out, output);
+        }
+        if !self.diagnostics.is_empty() {
+            key(&mut out, "diagnostics");
+            write(&mut out, &diagnostics(&self.diagnostics));
+        }
+        if !self.messages.is_empty() {
+            key(&mut out, "messages");
+            let messages = self.messages.iter().map(|message| text(message.as_str())).collect();
+            write(&mut out, &Value::Array(messages));
+        }
+        if self.exit != 0 {
+            key(&mut out, "exit");
+            write(&mut out, &Value::from(self.exit));
+        }
+        out.push('}');
+        out
+    }
+}
+
+fn key(out: &mut String, name: &str) {
+    comma(out);
+    quote(out, name);
+    out.push(':');
+}
+
+fn git_need(need: &GitNeed) -> Value {
+    let paths = need.paths.iter().map(|path| text(path.as_str())).collect();
+    object(vec![
+        ("url", text(need.url.as_str())),
+        ("reference", text(need.reference.as_str())),
+        ("paths", Value::Array(paths)),
+    ])
+}
+
+/// Diagnostics as answers have them: the keys of the place beside the others, and only where there is one.
+pub fn diagnostics(found: &[Diagnostic]) -> Value {
+    Value::Array(found.iter().map(diagnostic).collect())
+}
+
+fn diagnostic(found: &Diagnostic) -> Value {
+    let mut map = Map::new();
+    let mut put = |key: &str, value| drop(map.insert(key.to_owned(), value));
+    put("code", text(found.code.as_str()));
+    put("severity", text(if found.severity == Severity::Error { "error" } else { "warning" }));
+    put("message", text(found.message.as_str()));
+    if let Some(place) = &found.location {
+        put("file", text(place.file.as_str()));
+        put("line", place.line.into());
+        put("column", place.column.into());
+        put("length", place.length.into());
+        put("source", text(place.source.as_str()));
+    }
+    if let Some(hint) = &found.hint {
+        put("hint", text(hint.as_str()));
+    }
+    Value::Object(map)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::abi::{Manifest, Needs};
+    use crate::diagnostic::Location;
+
+    #[test]
+    fn a_request_comes_back_from_json() {
+        let refusals = [
+            Refusal::Symlink,
+            Refusal::NotAFile,
+            Refusal::NotUtf8 { line: 2, column: 7 },
+            Refusal::TooLarge { bytes: 11, limit: 10 },
+            Refusal::Unreadable("permission denied".to_owned()),
+        ];
+        let mut request = Request { abi: 1, verb: "check".to_owned(), ..Request::default() };
+        request.args = object(vec![("all", true.into())]);
+        request.tree.insert("images.yaml", "[]\n\u{1}é");
+        for (number, refused) in refusals.into_iter().enumerate() {
+            request.tree.0.insert(number.to_string(), File::Refused { refused });
+        }
+        let git = GitFetched {
+            url: "https://example.com/a.git".to_owned(),
+            commit: Some("abc".to_owned()),
+            files: [("Dockerfile".to_owned(), None), ("b".to_owned(), Some("c".to_owned()))].into(),
+            ..GitFetched::default()
+        };
+        request.fetched.git = vec![git.clone(), GitFetched { error: Some("no".to_owned()), ..git }];
+        let json = serde_json::to_string(&request).expect("a request is plain data");
+        assert_eq!(Request::parse(&json), Ok(request));
+    }
+
+    #[test]
+    fn a_wrong_request_is_told_where() {
+        let refuses = |json, message: &str| {
+            assert_eq!(Request::parse(json).expect_err("it is wrong").to_string(), message);
+        };
+        refuses("[]", "expected a map at line 1 column 1");
+        refuses("{}", "missing field `abi` at line 1 column 3");
+        refuses(r#"{"abi":"1"}"#, "`abi` must be a number at line 1 column 11");
+        refuses(
+            r#"{"abi":1,"tree":{"a":1}}"#,
+            "the file `a` is neither a text nor refused at line 1 column 23",
+        );
+        refuses(
+            r#"{"abi":1,"tree":{"a":{"refused":"no"}}}"#,
+            "the file `a` is neither a text nor refused at line 1 column 38",
+        );
+        refuses(
+            r#"{"abi":1,"x":1}"#,
+            "unknown field `x`, expected one of abi, verb, args, now, tree, fetched at line 1 column 14",
+        );
+    }
+
+    #[test]
+    fn an_answer_is_read_back() {
+        let place = Location::of("images.yaml", "- name: A\n", 8..9);
+        let need = GitNeed { url: "u".to_owned(), reference: String::new(), paths: vec!["p".to_owned()] };
+        let answer = Answer {
+            needs: Some(Needs { git: vec![need] }),
+            files: [("a".to_owned(), Some("b\"".to_owned())), ("c".to_owned(), None)].into(),
+            manifests: vec![Manifest(r#"{"kind":"Warehouse"}"#.to_owned()), Manifest("{}".to_owned())],
+            output: Some(object(vec![("n", (-1).into())])),
+            diagnostics: vec![
+                Diagnostic::error("IF0001", "no").at(place).hint("write `a`"),
+                Diagnostic::warning("IF0002", "hm"),
+            ],
+            messages: vec!["done".to_owned()],
+            exit: 1,
+        };
+        assert_eq!(serde_json::from_str::<Answer>(&answer.print()).expect("our own form"), answer);
+        assert_eq!(Answer::default().print(), "{}");
     }
 }

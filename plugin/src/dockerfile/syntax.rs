@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::instruction::is_go_bool;
 use super::lines::Directives;
 use super::words::Word;
+use crate::json;
 
 /// The frontend that a file asks for.
 pub fn frontend(text: &str) -> Option<Word> {
@@ -69,7 +70,7 @@ fn from_json(text: &str) -> Option<Word> {
     if !body.trim_start().starts_with('{') {
         return None;
     }
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(body).ok()?;
+    let object = json::parse(body).ok()?;
     let start = text.len() - body.len();
     let value = object.get("syntax")?.as_str()?;
     Some(Word { text: value.to_owned(), span: start..start + 1 })

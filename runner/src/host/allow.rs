@@ -76,7 +76,7 @@ pub fn check(answer: &Answer, allowed: &Allowed<'_>) -> Result<(), HostError> {
         }
     }
     for manifest in &answer.manifests {
-        let manifest: Manifest<'_> = serde_json::from_str(manifest.get()).map_err(|error| {
+        let manifest: Manifest<'_> = serde_json::from_str(&manifest.0).map_err(|error| {
             HostError::NotAnAnswer(format!("a manifest is no Kubernetes object: {error}"))
         })?;
         check_manifest(&manifest, allowed)?;

@@ -27,7 +27,7 @@ impl Outcome {
         let manifests: Vec<Value> = answer
             .manifests
             .iter()
-            .map(|manifest| serde_json::from_str(manifest.get()))
+            .map(|manifest| serde_json::from_str(&manifest.0))
             .collect::<Result<_, _>>()
             .map_err(|error| format!("a manifest is not JSON: {error}"))?;
         let diagnostics: Vec<String> = answer.diagnostics.iter().map(|found| format!("{found}\n")).collect();

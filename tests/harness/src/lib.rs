@@ -125,6 +125,12 @@ fn check_or_update(
     Ok(())
 }
 
+/// What a harness sends, read back.
+pub fn parse(request: &[u8]) -> Request {
+    let text = std::str::from_utf8(request).expect("JSON is UTF-8");
+    Request::parse(text).expect("the harness sends requests")
+}
+
 /// The last answer to a request, as bytes and parsed.
 struct Reply {
     bytes: Vec<u8>,

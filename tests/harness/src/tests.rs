@@ -37,7 +37,7 @@ impl Drop for Scratch {
 
 /// Copies the Dockerfile of images.yaml's repository into state, and counts its rounds.
 fn copying(request: &[u8]) -> Vec<u8> {
-    let request: Request = serde_json::from_slice(request).expect("the harness sends requests");
+    let request = parse(request);
     let url = request.tree.text("images.yaml").unwrap_or("none").trim().to_owned();
     let mut answer = Answer::default();
     match request.fetched.git.first() {
@@ -58,7 +58,7 @@ fn copying(request: &[u8]) -> Vec<u8> {
             }
         },
     }
-    serde_json::to_vec(&answer).expect("an answer is plain data")
+    answer.print().into_bytes()
 }
 
 const STEPS: &[(&str, &str)] = &[
@@ -120,12 +120,12 @@ fn finds_a_verb_that_never_settles() {
     let scratch = Scratch::new("settles", STEPS);
     let mut answers = 0;
     let restless = |request: &[u8]| {
-        let parsed: Request = serde_json::from_slice(request).expect("the harness sends requests");
+        let parsed = parse(request);
         let mut answer: Answer = serde_json::from_slice(&copying(request)).expect("it answers");
         if answer.needs.is_none() && parsed.tree.text("state/copy").is_some() {
             answer.files.insert("state/copy".to_owned(), Some(parsed.now));
         }
-        serde_json::to_vec(&answer).expect("an answer is plain data")
+        answer.print().into_bytes()
     };
     let difference = scratch.check(restless).expect_err("it writes each time");
     assert!(difference.contains("changes more: state/copy"), "{difference}");
@@ -134,7 +134,7 @@ fn finds_a_verb_that_never_settles() {
         answers += 1;
         let mut answer: Answer = serde_json::from_slice(&copying(request)).expect("it answers");
         answer.output = Some(json!(if answers > 2 { 1 } else { 0 }));
-        serde_json::to_vec(&answer).expect("an answer is plain data")
+        answer.print().into_bytes()
     };
     let mut files = STEPS.to_vec();
     files.push(("case/1-first/expected/output.json", "0\n"));
