@@ -17,6 +17,7 @@ use crate::images::{self, Build, Enrolment, Enrolments, Provider};
 use crate::reference::ImageReference;
 use crate::sorted::SortedMap;
 use crate::state;
+use crate::time::Time;
 
 use record::Records;
 
@@ -91,7 +92,7 @@ pub(crate) struct Edge {
 /// Looks at the Dockerfiles of the chosen images and brings their state up to date.
 pub fn analyze(request: &Request, args: &Args) -> Answer {
     // It goes into state as it is, so it must be a time.
-    if chrono::DateTime::parse_from_rfc3339(&request.now).is_err() {
+    if Time::parse(&request.now).is_none() {
         let message = format!("`now` is `{}`, and not a time as RFC 3339 writes it", request.now);
         return refuse(Diagnostic::error("IF0006", message).into(), 70);
     }

@@ -23,6 +23,7 @@ pub mod reference;
 pub mod schema;
 pub mod sorted;
 pub mod state;
+pub mod time;
 pub mod tree;
 pub mod warehouse;
 pub mod yaml;
