@@ -9,6 +9,7 @@ mod record;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::abi::{Answer, Arguments, GitFetched, GitNeed, Needs, Request};
+use crate::decide::decide;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::dockerfile::{self, Bases, Options, Role, Roles};
 use crate::factory::{self, Factory};
@@ -19,7 +20,7 @@ use crate::sorted::SortedMap;
 use crate::state;
 use crate::time::Time;
 
-use record::Records;
+use crate::state::records::Records;
 
 /// The arguments of `analyze`; flags say what images.yaml does not.
 #[derive(Clone, Debug, Default)]
@@ -133,6 +134,7 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
         messages.extend(records.archive_removed());
     }
     records.relate(args.all);
+    decide(&mut records, &factory);
     Answer {
         files: records.changes().into_iter().collect(),
         messages,

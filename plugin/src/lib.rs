@@ -8,6 +8,7 @@ pub mod abi;
 pub mod analyze;
 pub mod bases;
 pub mod check;
+mod decide;
 pub mod diagnostic;
 pub mod dockerfile;
 pub mod duration;
