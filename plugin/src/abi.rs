@@ -24,7 +24,7 @@ use serde_json::value::RawValue;
 
 use crate::diagnostic::Diagnostic;
 use crate::tree::Tree;
-use crate::{analyze, bases, check, generate, reference};
+use crate::{analyze, bases, check, generate, reference, status};
 
 pub use arguments::Arguments;
 
@@ -36,7 +36,7 @@ pub const ABI_VERSION: u32 = 1;
 pub struct Request {
     /// [`ABI_VERSION`].
     pub abi: u32,
-    /// `generate`, `analyze`, `bases`, `reference`, `check` or `about`.
+    /// One of [`VERBS`].
     pub verb: String,
     /// The verb's own arguments, as its module documents them.
     pub args: serde_json::Value,
@@ -125,7 +125,7 @@ fn is_zero(n: &u8) -> bool {
 }
 
 /// The verbs this module answers, in the order that `about` lists them.
-pub const VERBS: &[&str] = &["about", "analyze", "bases", "check", "generate", "reference"];
+pub const VERBS: &[&str] = &["about", "analyze", "bases", "check", "generate", "reference", "status"];
 
 /// Answers one request: the whole module, whatever the shell around it.
 ///
@@ -172,6 +172,7 @@ fn dispatch(request: &Request) -> Answer {
         "check" => with_args(request, check::Args::read, check::check),
         "generate" => with_args(request, generate::Args::read, generate::generate),
         "reference" => with_args(request, reference::Args::read, reference::reference),
+        "status" => with_args(request, status::Args::read, status::status),
         verb => Answer {
             diagnostics: vec![Diagnostic::error("IF0004", format!("unknown verb `{verb}`"))
                 .hint(format!("this module knows {}", VERBS.join(", ")))],

@@ -94,8 +94,7 @@ pub(crate) struct Edge {
 pub fn analyze(request: &Request, args: &Args) -> Answer {
     // It goes into state as it is, so it must be a time.
     if Time::parse(&request.now).is_none() {
-        let message = format!("`now` is `{}`, and not a time as RFC 3339 writes it", request.now);
-        return refuse(Diagnostic::error("IF0006", message).into(), 70);
+        return no_time(request);
     }
     let mut found = Diagnostics::default();
     let factory = factory::read(&request.tree, &mut found);
@@ -142,6 +141,12 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
         exit,
         ..Answer::default()
     }
+}
+
+/// The answer to a request whose `now` is none.
+pub(crate) fn no_time(request: &Request) -> Answer {
+    let message = format!("`now` is `{}`, and not a time as RFC 3339 writes it", request.now);
+    refuse(Diagnostic::error("IF0006", message).into(), 70)
 }
 
 fn refuse(mut found: Diagnostics, exit: u8) -> Answer {

@@ -125,7 +125,7 @@ pub(crate) struct Policy<'a> {
     settle: u64,
     max_wait: u64,
     offset: u64,
-    auto_rebuild: bool,
+    pub auto_rebuild: bool,
     roles: &'a [String],
     pub platforms: Vec<String>,
 }

@@ -24,6 +24,7 @@ pub mod reference;
 pub mod schema;
 pub mod sorted;
 pub mod state;
+pub mod status;
 pub mod time;
 pub mod tree;
 pub mod warehouse;

@@ -4,10 +4,12 @@
 //! state/images/NAME.yaml           an enrolled image
 //! state/base-images/NAME.yaml      a base image that a Dockerfile names
 //! state/_archive/…                 the same for what left; never read by generate
+//! state/sweep.yaml                 when everything was looked at last
 //! ```
 
 pub(crate) mod facts;
 pub(crate) mod records;
+pub(crate) mod sweep;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fields::{Fields, Spanned};
