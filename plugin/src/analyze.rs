@@ -4,12 +4,13 @@
 //! state/**. A file is rewritten only if more than `lastChecked` or `lastDiscovery` would change,
 //! so looking makes no commit.
 
+pub mod live;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::abi::{Answer, Arguments, GitFetched, GitNeed, Needs, Request};
-use crate::decide::decide;
+use crate::decide;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::dockerfile::{self, Bases, Options, Role, Roles};
 use crate::factory::{self, Factory};
@@ -133,7 +134,7 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
         messages.extend(records.archive_removed());
     }
     records.relate(args.all);
-    decide(&mut records, &factory);
+    decide::derive(&mut records, &factory);
     Answer {
         files: records.changes().into_iter().collect(),
         messages,

@@ -11,14 +11,16 @@
 //! who publishes which base                        -> waitingFor, cycles
 //! ```
 
+use crate::diagnostic::Diagnostics;
 use crate::dockerfile::platform::Platform;
 use crate::factory::Factory;
 use crate::images::{Enrolment, Enrolments};
 use crate::name;
 use crate::sorted::{sort_by, SortedMap};
 use crate::state::facts::{self, Attempt, Seen, Use};
-use crate::state::records::{full_repository, Records};
+use crate::state::records::{change, full_repository, Changes, Records};
 use crate::time::{Time, DAY};
+use crate::tree::Tree;
 use crate::yaml::{Map, Value};
 
 /// How many entries of a history stay in any case.
@@ -38,8 +40,16 @@ const KEYS: &[&str] = &[
     "attempts",
 ];
 
-/// Brings `rebuildState` of every managed image into line with the facts.
-pub(crate) fn decide(records: &mut Records<'_>, factory: &Factory) {
+/// Brings `rebuildState` of every managed image into line with the facts; gives the changed files.
+///
+/// # Errors
+/// What is wrong with the factory's files.
+pub fn decide(tree: &Tree, now: Time) -> Result<Changes, Diagnostics> {
+    change(tree, now, &mut |_, _| {})
+}
+
+/// The same, in state that changes.
+pub(crate) fn derive(records: &mut Records<'_>, factory: &Factory) {
     prune(records);
     let mut derived = Vec::new();
     {
@@ -80,7 +90,7 @@ pub(crate) struct Image<'a> {
     document: &'a Map,
     auto_rebuild: bool,
     attempts: Vec<Attempt<'a>>,
-    reasons: Vec<Reason<'a>>,
+    pub reasons: Vec<Reason<'a>>,
     /// `None` where there is no reason.
     times: Option<Times>,
     status: Status,

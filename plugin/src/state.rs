@@ -11,6 +11,8 @@ pub(crate) mod facts;
 pub(crate) mod records;
 pub(crate) mod sweep;
 
+pub use records::Changes;
+
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fields::{Fields, Spanned};
 use crate::images::{self, Watch};

@@ -4,7 +4,7 @@
 //! was made by hand, too.
 
 use crate::abi::{Answer, Arguments, Request};
-use crate::decide::{decide, Policy, Publishers};
+use crate::decide::{self, Policy, Publishers};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::factory::{self, Factory};
 use crate::images::{self, Enrolment};
@@ -37,7 +37,7 @@ pub fn status(request: &Request, _: &Args) -> Answer {
         return Answer { diagnostics: found.0, exit: 1, ..Answer::default() };
     }
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
-    decide(&mut records, &factory);
+    decide::derive(&mut records, &factory);
 
     let mut output = Map::default();
     output.set("now", Value::string(&request.now));

@@ -1,8 +1,12 @@
 //! State as it changes: images, the base images they name, the archive.
 
+use crate::decide;
+use crate::diagnostic::Diagnostics;
 use crate::entry;
-use crate::images::Enrolments;
+use crate::factory::{self, Factory};
+use crate::images::{self, Enrolments};
 use crate::sorted::{SortedMap, SortedSet};
+use crate::time::Time;
 use crate::tree::Tree;
 use crate::yaml::{self, emit, Map, Source, Value};
 
@@ -51,6 +55,33 @@ const BASE_KEYS: &[&str] = &[
 
 /// What says which tags to watch, in state and in an enrolment.
 pub(crate) const WATCH_KEYS: [&str; 3] = ["allowTags", "constraint", "imageSelectionStrategy"];
+
+/// Changed files by path; `None` deletes one.
+pub type Changes = SortedMap<Option<String>>;
+
+/// Reads a factory, lets `change` work on its state, and derives what follows from it.
+///
+/// # Errors
+/// What is wrong with the factory's files; nothing is changed then.
+pub(crate) fn change(
+    tree: &Tree,
+    now: Time,
+    change: &mut dyn FnMut(&mut Records<'_>, &Factory),
+) -> Result<Changes, Diagnostics> {
+    let mut found = Diagnostics::default();
+    let factory = factory::read(tree, &mut found);
+    let enrolments = images::read(tree, true, &mut found);
+    let state = super::read(tree, &mut found);
+    if found.has_errors() {
+        found.sort();
+        return Err(found);
+    }
+    let now = now.to_string();
+    let mut records = Records::new(tree, &state, &enrolments, &now);
+    change(&mut records, &factory);
+    decide::derive(&mut records, &factory);
+    Ok(records.changes())
+}
 
 /// State as it changes.
 pub(crate) struct Records<'a> {
@@ -160,7 +191,7 @@ impl<'a> Records<'a> {
     }
 
     /// The files that differ from what was read.
-    pub fn changes(mut self) -> SortedMap<Option<String>> {
+    pub fn changes(mut self) -> Changes {
         let mut files = std::mem::take(&mut self.archive);
         let folders = [
             (IMAGES, self.images, IMAGE_KEYS, "lastDiscovery"),
