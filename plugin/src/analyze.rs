@@ -112,7 +112,7 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
     let jobs = jobs(&chosen, args, &factory);
     let needs = missing(&jobs, request);
     if !needs.is_empty() {
-        return Answer { needs: Some(Needs { git: needs }), ..Answer::default() };
+        return Answer { needs: Some(Needs { git: needs, ..Needs::default() }), ..Answer::default() };
     }
 
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);

@@ -18,6 +18,7 @@ pub mod fields;
 pub mod generate;
 pub mod go_regex;
 pub mod images;
+pub mod live;
 pub mod look;
 pub mod name;
 pub mod observe;
@@ -25,6 +26,7 @@ pub mod prove;
 pub mod reference;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod sha256;
 pub mod sorted;
 pub mod state;
 pub mod status;

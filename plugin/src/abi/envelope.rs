@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{Fetched, GitFetched, Request};
+use super::{Fetched, GitFetched, Reason, RegistryFetched, RegistryKind, Request};
 
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -57,11 +57,48 @@ impl<'de> Visitor<'de> for RequestVisitor {
 
 /// Keys that are not known are left alone: a host may send more than this module asks for.
 fn fetched(mut value: Value) -> Result<Fetched, &'static str> {
-    let Some(git) = value.get_mut("git").map(Value::take) else { return Ok(Fetched::default()) };
-    let Value::Array(items) = git else { return Err("`fetched.git` must be a list") };
-    let git = items.into_iter().map(git_fetched).collect::<Option<_>>();
-    let wrong = "`fetched.git` must be of {url, reference, commit, files, error}";
-    Ok(Fetched { git: git.ok_or(wrong)? })
+    let git = list(&mut value, "git", git_fetched);
+    let registry = list(&mut value, "registry", registry_fetched);
+    Ok(Fetched {
+        git: git.ok_or("`fetched.git` must be a list of {url, reference, commit, files, error}")?,
+        registry: registry.ok_or("`fetched.registry` must be a list of {image, kind, digest, …}")?,
+    })
+}
+
+fn list<T>(value: &mut Value, key: &str, read: fn(Value) -> Option<T>) -> Option<Vec<T>> {
+    match value.get_mut(key).map(Value::take) {
+        None => Some(Vec::new()),
+        Some(Value::Array(items)) => items.into_iter().map(read).collect(),
+        Some(_) => None,
+    }
+}
+
+fn registry_fetched(mut value: Value) -> Option<RegistryFetched> {
+    let mut take = |key: &str| value.get_mut(key).and_then(|value| text(value.take()));
+    let kind = match take("kind")?.as_str() {
+        "head" => RegistryKind::Head,
+        "manifest" => RegistryKind::Manifest,
+        "blob" => RegistryKind::Blob,
+        _ => return None,
+    };
+    let reason = match take("reason").as_deref() {
+        None => None,
+        Some("unreachable") => Some(Reason::Unreachable),
+        Some("limited") => Some(Reason::Limited),
+        Some("denied") => Some(Reason::Denied),
+        Some("missing") => Some(Reason::Missing),
+        Some("refused") => Some(Reason::Refused),
+        Some(_) => return None,
+    };
+    Some(RegistryFetched {
+        image: take("image")?,
+        kind,
+        digest: take("digest"),
+        media_type: take("mediaType"),
+        text: take("text"),
+        error: take("error"),
+        reason,
+    })
 }
 
 fn git_fetched(mut value: Value) -> Option<GitFetched> {
