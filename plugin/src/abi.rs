@@ -25,7 +25,7 @@ use serde_json::value::{RawValue, Value};
 use crate::diagnostic::Diagnostic;
 use crate::json::{object, text};
 use crate::tree::Tree;
-use crate::{analyze, bases, check, generate, reference};
+use crate::{analyze, bases, check, generate, reference, status};
 
 pub use arguments::Arguments;
 pub use envelope::diagnostics;
@@ -38,7 +38,7 @@ pub const ABI_VERSION: u32 = 1;
 pub struct Request {
     /// [`ABI_VERSION`].
     pub abi: u32,
-    /// `generate`, `analyze`, `bases`, `reference`, `check` or `about`.
+    /// One of [`VERBS`].
     pub verb: String,
     /// The verb's own arguments, as its module documents them.
     pub args: Value,
@@ -56,6 +56,9 @@ pub struct Needs {
     /// Files of git repositories.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub git: Vec<GitNeed>,
+    /// Documents of registries.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registry: Vec<RegistryNeed>,
 }
 
 /// Files of one repository at one reference: one fetch.
@@ -69,12 +72,77 @@ pub struct GitNeed {
     pub paths: Vec<String>,
 }
 
+/// One document of a registry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct RegistryNeed {
+    /// Registry and repository, with a tag or a digest: `docker.io/library/node:22`.
+    pub image: String,
+    /// What of it.
+    pub kind: RegistryKind,
+}
+
+/// A kind of document, as the distribution specification (1.1, "Endpoints") knows them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RegistryKind {
+    /// The digest that a tag has now, and no text; most registries count this as no pull.
+    #[default]
+    Head,
+    /// An index or a manifest.
+    Manifest,
+    /// Anything else, by its digest: a configuration or a statement.
+    Blob,
+}
+
 /// What the host fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Fetched {
     /// One for each [`GitNeed`], found by `url` and `reference`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub git: Vec<GitFetched>,
+    /// One for each [`RegistryNeed`], found by `image` and `kind`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub registry: Vec<RegistryFetched>,
+}
+
+/// The answer to one [`RegistryNeed`]: a digest, for all but `head` a text, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RegistryFetched {
+    /// As asked.
+    pub image: String,
+    /// As asked.
+    pub kind: RegistryKind,
+    /// Of the text; the host has compared it with the one that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The registry's `Content-Type`.
+    #[serde(rename = "mediaType", skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// The document as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Why it is not there, with no credential in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Who can do something about the error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+}
+
+/// Why a registry gave nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reason {
+    /// The network, a time limit, an answer that a working registry does not give: try again.
+    Unreachable,
+    /// It counts requests, and these were too many: try again, later.
+    Limited,
+    /// It wants credentials, or others.
+    Denied,
+    /// There is no such repository, tag or document.
+    Missing,
+    /// What is there cannot be read as an image, whoever asks.
+    Refused,
 }
 
 /// The answer to one [`GitNeed`].
@@ -126,7 +194,7 @@ impl<'de> Deserialize<'de> for Manifest {
 }
 
 /// The verbs this module answers, in the order that `about` lists them.
-pub const VERBS: &[&str] = &["about", "analyze", "bases", "check", "generate", "reference"];
+pub const VERBS: &[&str] = &["about", "analyze", "bases", "check", "generate", "reference", "status"];
 
 /// Answers one request: the whole module, whatever the shell around it.
 ///
@@ -172,6 +240,7 @@ fn dispatch(request: &Request) -> Answer {
         "check" => with_args(request, check::Args::read, check::check),
         "generate" => with_args(request, generate::Args::read, generate::generate),
         "reference" => with_args(request, reference::Args::read, reference::reference),
+        "status" => with_args(request, status::Args::read, status::status),
         verb => Answer {
             diagnostics: vec![Diagnostic::error("IF0004", format!("unknown verb `{verb}`"))
                 .hint(format!("this module knows {}", VERBS.join(", ")))],

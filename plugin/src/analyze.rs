@@ -4,11 +4,13 @@
 //! state/**. A file is rewritten only if more than `lastChecked` or `lastDiscovery` would change,
 //! so looking makes no commit.
 
+pub mod live;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::abi::{Answer, Arguments, GitFetched, GitNeed, Needs, Request};
+use crate::decide;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::dockerfile::{self, Bases, Options, Role, Roles};
 use crate::factory::{self, Factory};
@@ -17,8 +19,9 @@ use crate::images::{self, Build, Enrolment, Enrolments, Provider};
 use crate::reference::ImageReference;
 use crate::sorted::SortedMap;
 use crate::state;
+use crate::time::Time;
 
-use record::Records;
+use crate::state::records::Records;
 
 /// The arguments of `analyze`; flags say what images.yaml does not.
 #[derive(Clone, Debug, Default)]
@@ -91,9 +94,8 @@ pub(crate) struct Edge {
 /// Looks at the Dockerfiles of the chosen images and brings their state up to date.
 pub fn analyze(request: &Request, args: &Args) -> Answer {
     // It goes into state as it is, so it must be a time.
-    if chrono::DateTime::parse_from_rfc3339(&request.now).is_err() {
-        let message = format!("`now` is `{}`, and not a time as RFC 3339 writes it", request.now);
-        return refuse(Diagnostic::error("IF0006", message).into(), 70);
+    if Time::parse(&request.now).is_none() {
+        return no_time(request);
     }
     let mut found = Diagnostics::default();
     let factory = factory::read(&request.tree, &mut found);
@@ -110,7 +112,7 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
     let jobs = jobs(&chosen, args, &factory);
     let needs = missing(&jobs, request);
     if !needs.is_empty() {
-        return Answer { needs: Some(Needs { git: needs }), ..Answer::default() };
+        return Answer { needs: Some(Needs { git: needs, ..Needs::default() }), ..Answer::default() };
     }
 
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
@@ -132,6 +134,7 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
         messages.extend(records.archive_removed());
     }
     records.relate(args.all);
+    decide::derive(&mut records, &factory);
     Answer {
         files: records.changes().into_iter().collect(),
         messages,
@@ -139,6 +142,12 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
         exit,
         ..Answer::default()
     }
+}
+
+/// The answer to a request whose `now` is none.
+pub(crate) fn no_time(request: &Request) -> Answer {
+    let message = format!("`now` is `{}`, and not a time as RFC 3339 writes it", request.now);
+    refuse(Diagnostic::error("IF0006", message).into(), 70)
 }
 
 fn refuse(mut found: Diagnostics, exit: u8) -> Answer {

@@ -55,7 +55,7 @@ pub fn check(request: &Request, args: &Args) -> Answer {
         if args.sources {
             let needs = needs(&inputs, request);
             if !needs.is_empty() {
-                return Answer { needs: Some(Needs { git: needs }), ..Answer::default() };
+                return Answer { needs: Some(Needs { git: needs, ..Needs::default() }), ..Answer::default() };
             }
             build_files(&inputs, request, source, &mut found);
         }

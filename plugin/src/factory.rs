@@ -28,6 +28,18 @@ pub struct Factory {
     pub platforms: Vec<String>,
     /// Which uses of a base image count.
     pub roles: Vec<String>,
+    /// How long a rebuild waits after a base image moved.
+    pub rebuild_delay: Duration,
+    /// How long a base image must be quiet before a rebuild.
+    pub settle: Duration,
+    /// The longest that `settle` may hold a rebuild back.
+    pub max_wait: Duration,
+    /// Over how long rebuilds that fall due together are spread.
+    pub spread: Duration,
+    /// Whether rebuilds are started without a person.
+    pub auto_rebuild: bool,
+    /// How often a waiting promotion looks.
+    pub poll_interval: Duration,
     /// The roles' intervals.
     pub intervals: Intervals,
     /// Where `owner/name` repositories are.
@@ -49,6 +61,8 @@ pub struct Intervals {
     pub base: Duration,
     /// For external images.
     pub external: Duration,
+    /// Between two looks at everything.
+    pub sweep: Duration,
     /// By the registry's host, before the two above.
     pub registries: SortedMap<Duration>,
 }
@@ -64,7 +78,8 @@ pub struct Providers {
 
 impl Default for Factory {
     fn default() -> Self {
-        let day = Duration::parse("24h").expect("a constant duration");
+        let duration = |text| Duration::parse(text).expect("a constant duration");
+        let day = duration("24h");
         Factory {
             project: "image-factory".to_owned(),
             kargo: KargoVersion::NEWEST,
@@ -73,7 +88,13 @@ impl Default for Factory {
             roles: ["final", "stage", "copy-from", "mount-from", "onbuild", "context"]
                 .map(String::from)
                 .to_vec(),
-            intervals: Intervals { base: day, external: day, registries: SortedMap::new() },
+            rebuild_delay: duration("7d"),
+            settle: duration("30m"),
+            max_wait: day,
+            spread: Duration::default(),
+            auto_rebuild: false,
+            poll_interval: duration("15m"),
+            intervals: Intervals { base: day, external: day, sweep: day, registries: SortedMap::new() },
             providers: Providers {
                 github: "https://github.com".to_owned(),
                 gitlab: "https://gitlab.com".to_owned(),
@@ -156,7 +177,9 @@ pub fn read(tree: &Tree, found: &mut Diagnostics) -> Factory {
     if let Some(url) = fields.string("stateURL") {
         check_url(source, "stateURL", &url, fields.found);
     }
-    images::interval(&mut fields, "pollInterval");
+    if let Some(interval) = images::interval(&mut fields, "pollInterval") {
+        factory.poll_interval = interval;
+    }
     factory.shard = fields.string("shard").map(|shard| shard.value).filter(|shard| !shard.is_empty());
     fields.finish();
     factory
@@ -235,10 +258,18 @@ fn git(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, found: 
 
 fn defaults(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, found: &mut Diagnostics) {
     let Some(mut fields) = Fields::of(source, node, "`defaults`", found) else { return };
-    for key in ["rebuildDelay", "settle", "maxWait", "spread"] {
-        images::duration(&mut fields, key);
+    let durations = [
+        ("rebuildDelay", &mut factory.rebuild_delay),
+        ("settle", &mut factory.settle),
+        ("maxWait", &mut factory.max_wait),
+        ("spread", &mut factory.spread),
+    ];
+    for (key, value) in durations {
+        if let Some(duration) = images::duration(&mut fields, key) {
+            *value = duration;
+        }
     }
-    fields.boolean("autoRebuild");
+    factory.auto_rebuild = fields.boolean("autoRebuild").unwrap_or(false);
     if let Some(platforms) = fields.strings("platforms").filter(|platforms| !platforms.is_empty()) {
         factory.platforms = platforms.into_iter().map(|platform| platform.value).collect();
     }
@@ -256,7 +287,10 @@ fn intervals(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, f
     if let Some(interval) = images::interval(&mut fields, "external") {
         factory.intervals.external = interval;
     }
-    for key in ["built", "published", "source", "factory", "sweep"] {
+    if let Some(interval) = images::interval(&mut fields, "sweep") {
+        factory.intervals.sweep = interval;
+    }
+    for key in ["built", "published", "source", "factory"] {
         images::interval(&mut fields, key);
     }
     for (registry, text) in fields.string_map("registries").unwrap_or_default() {

@@ -50,6 +50,10 @@ pub struct Enrolment {
     pub rebuild_delay: Option<Duration>,
     /// Whether a rebuild is started without a person.
     pub auto_rebuild: Option<bool>,
+    /// How long a base image must be quiet before a rebuild.
+    pub settle: Option<Duration>,
+    /// The longest that `settle` may hold a rebuild back.
+    pub max_wait: Option<Duration>,
     /// How often its registry is asked.
     pub interval: Option<Duration>,
     /// Which uses of a base image count; factory.yaml's where `None`.
@@ -262,9 +266,8 @@ fn enrolment(source: Source<'_>, node: &Node<'_>, found: &mut Diagnostics) -> Op
     let rebuild_delay = duration(&mut fields, "rebuildDelay");
     let auto_rebuild = fields.boolean("autoRebuild");
     let interval = interval(&mut fields, "interval");
-    for key in ["settle", "maxWait"] {
-        duration(&mut fields, key);
-    }
+    let settle = duration(&mut fields, "settle");
+    let max_wait = duration(&mut fields, "maxWait");
     fields.string("owner");
     let roles = roles(&mut fields);
     let build = match fields.node("source") {
@@ -286,6 +289,8 @@ fn enrolment(source: Source<'_>, node: &Node<'_>, found: &mut Diagnostics) -> Op
         watch,
         rebuild_delay,
         auto_rebuild,
+        settle,
+        max_wait,
         interval,
         roles,
         written: node.to_value(),

@@ -221,6 +221,59 @@ fn factory() -> Value {
     schema
 }
 
+fn time(description: &str) -> Value {
+    json!({"type": "string", "description": description})
+}
+
+fn rebuild_state() -> Value {
+    let reason = object(
+        "A base image whose newest content the image lacks.",
+        &[],
+        vec![
+            ("base", scalar("Its file in state/base-images.")),
+            ("from", text("The digest that the image holds.")),
+            ("to", text("The digest that it should hold.")),
+            ("since", time("When the first change was seen that the image lacks.")),
+        ],
+    );
+    let attempt = object(
+        "A run of CI, and what came of it.",
+        &["key", "at", "outcome"],
+        vec![
+            ("key", scalar("What its name carries: the image's name and a number, or a Promotion's name.")),
+            ("at", time("When it was recorded.")),
+            ("targets", string_map("By base image, the digest that was newest when the run began.")),
+            ("image", text("The digest that the image had after it.")),
+            ("outcome", one_of(&["fresh", "stale", "failed", "unpublished", "unproven"], "What came of it.")),
+            ("evidence", text("How that is known.")),
+            ("cause", text("What probably went wrong.")),
+            ("run", text("URL of the run.")),
+            ("by", text("The person who asked for it.")),
+            ("unkeyed", boolean("Whether the API refused the inputs, so that the run carries no key.")),
+        ],
+    );
+    let statuses = ["monitoring", "pending", "held"];
+    object(
+        "What must be rebuilt, and when; all but the attempts is derived.",
+        &[],
+        vec![
+            ("status", one_of(&statuses, "`held` goes no further by itself.")),
+            ("pendingRebuild", boolean("Whether there is a reason to rebuild.")),
+            ("cause", text("Why it is held.")),
+            ("key", scalar("What the next run's name carries.")),
+            ("reasons", json!({"type": "array", "items": reason, "description": "Why it must be rebuilt."})),
+            ("driftSince", time("The earliest `since`.")),
+            ("eligibleAt", time("Not before.")),
+            ("deadline", time("At the latest.")),
+            ("waitingFor", strings("Managed images that are to be rebuilt first.")),
+            (
+                "attempts",
+                json!({"type": "array", "items": attempt, "description": "What was tried, oldest first."}),
+            ),
+        ],
+    )
+}
+
 fn state() -> Value {
     let base = object(
         "A base image as the Dockerfile names it.",
@@ -243,7 +296,6 @@ fn state() -> Value {
             ),
         ],
     );
-    let time = |description: &str| json!({"type": "string", "description": description});
     let error = json!({"type": "object", "description": "Why the last look failed.", "properties": {
         "code": {"type": "string"}, "message": {"type": "string"}, "file": {"type": "string"},
         "line": {"type": "integer"}, "column": {"type": "integer"}}});
@@ -260,10 +312,21 @@ fn state() -> Value {
         ("currentVersion", scalar("The tag that it was last published under.")),
         ("currentDigest", text("The digest that it was last published as.")),
         ("lastBuilt", time("When that was built.")),
-        ("rebuildState", json!({"type": "object", "description": "What must be rebuilt, and when."})),
+        ("currentSeen", time("When a look first saw that digest; an older look is dropped.")),
+        ("rebuildState", rebuild_state()),
     ];
     image.extend(watch_keys());
-    let history = json!({"type": "array", "items": {"type": "object", "required": ["digest", "seen"]}, "description": "The digests that were seen, in order."});
+    let entry = object(
+        "A digest that was seen.",
+        &["digest", "seen"],
+        vec![
+            ("digest", text("The digest of the tag.")),
+            ("seen", time("When it was seen first.")),
+            ("content", string_map("By platform, a hash of what an image built on it takes over.")),
+        ],
+    );
+    let history =
+        json!({"type": "array", "items": entry, "description": "The digests that were seen, in order."});
     let mut base_image = vec![
         ("name", scalar("The file's name.")),
         ("fullImage", text("As people write it, like `node:22`.")),

@@ -4,7 +4,14 @@
 //! state/images/NAME.yaml           an enrolled image
 //! state/base-images/NAME.yaml      a base image that a Dockerfile names
 //! state/_archive/…                 the same for what left; never read by generate
+//! state/sweep.yaml                 when everything was looked at last
 //! ```
+
+pub(crate) mod facts;
+pub(crate) mod records;
+pub(crate) mod sweep;
+
+pub use records::Changes;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::fields::{Fields, Spanned};
@@ -122,6 +129,7 @@ fn image<'t>(
     check_name(&mut fields, name)?;
     let watch = Watch::read(&mut fields);
     let base_images = fields.strings("baseImages").unwrap_or_default();
+    facts::check_image(&mut fields);
     Some(ImageState { source, watch, base_images, node })
 }
 
@@ -140,6 +148,7 @@ fn base<'t>(
     }
     let full_image = fields.string("fullImage").map(|image| image.value);
     let dependent_images = fields.strings("dependentImages").unwrap_or_default();
+    facts::check_history(&mut fields);
     if let Err(problem) = crate::warehouse::selection(&watch) {
         let place = problem.place.unwrap_or(node.place);
         found.push(source.error(problem.code, place, problem.message).hint(problem.hint));

@@ -158,13 +158,25 @@ fn table(out: &mut String, result: &Value, with_file: bool) {
             words(&image["arguments"]),
         ]);
     }
-    for row in &rows {
+    out.push_str(&columns(&rows));
+}
+
+/// Rows as columns, each as wide as its widest cell.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = String::new();
+    for row in rows {
         let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let width = rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
+        for (width, cell) in widths.iter().zip(row) {
             line.push_str(&format!("{cell:width$}  "));
         }
         out.push_str(line.trim_end());
         out.push('\n');
     }
+    out
 }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::host::{self, Limits};
 use crate::outcome::{report, Failure, OK, USAGE};
-use crate::{about, analyze, bases, check, completions, generate, reference, replay, schema};
+use crate::{about, analyze, bases, check, completions, generate, reference, replay, schema, status};
 
 /// Keeps container images fresh: finds the base images of Dockerfiles, and renders the Kargo
 /// Warehouses that watch them.
@@ -24,6 +24,7 @@ const EXAMPLES: &str = "\
 Examples:
   image-factory analyze --all            look at all Dockerfiles, write state/
   image-factory generate                 print the Warehouses of ./image-factory or .
+  image-factory status                   which images are fresh, pending, due or held
   image-factory bases Dockerfile         which images one Dockerfile needs
   image-factory check --output github    what a pull request runs
 
@@ -70,6 +71,8 @@ enum Verb {
     Bases(bases::Flags),
     /// Take image references apart
     Reference(reference::Flags),
+    /// Say of each image whether it is fresh, or when it is rebuilt and why
+    Status(status::Flags),
     /// Check a factory's files, as a pull request does
     Check(check::Flags),
     /// Print the JSON Schema of a file
@@ -102,6 +105,7 @@ pub fn main() -> u8 {
         Verb::Analyze(flags) => analyze::run(&cli.global, &flags),
         Verb::Bases(flags) => bases::run(&cli.global, &flags),
         Verb::Reference(flags) => reference::run(&cli.global, &flags),
+        Verb::Status(flags) => status::run(&cli.global, &flags),
         Verb::Check(flags) => check::run(&cli.global, &flags),
         Verb::Schema(flags) => schema::run(&flags),
         Verb::Replay(flags) => replay::run(&cli.global, &flags),

@@ -21,3 +21,4 @@ mod generate;
 mod reference;
 mod replay;
 mod schema;
+mod status;

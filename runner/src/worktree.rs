@@ -14,6 +14,8 @@ const MAX_FILE: u64 = 8 << 20;
 /// How many files a state folder may hold.
 const MAX_FILES: usize = 400_000;
 
+/// When everything was looked at last.
+const SWEEP: &str = "state/sweep.yaml";
 /// The folders of state, below the factory's.
 const STATE: [&str; 2] = ["state/images", "state/base-images"];
 const ARCHIVE: [&str; 2] = ["state/_archive/images", "state/_archive/base-images"];
@@ -36,6 +38,9 @@ pub fn read(folder: &Path, archive: bool) -> Result<Tree, WorktreeError> {
     let mut tree = Tree::default();
     for (name, limit) in [("images.yaml", MAX_IMAGES), ("factory.yaml", MAX_FILE)] {
         insert(&mut tree, folder, name.to_owned(), limit);
+    }
+    if !is_link(&folder.join("state")) {
+        insert(&mut tree, folder, SWEEP.to_owned(), MAX_FILE);
     }
     for below in STATE.iter().chain(ARCHIVE.iter().filter(|_| archive)) {
         let path = folder.join(below);

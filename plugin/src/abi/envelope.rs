@@ -6,7 +6,9 @@ use crate::tree::{File, Refusal, Tree};
 
 use serde_json::{Map, Value};
 
-use super::{Answer, Fetched, GitFetched, GitNeed, Request};
+use super::{
+    Answer, Fetched, GitFetched, GitNeed, Needs, Reason, RegistryFetched, RegistryKind, RegistryNeed, Request,
+};
 
 impl Request {
     /// Reads a request from its JSON text; only `abi` must be given.
@@ -30,14 +32,10 @@ impl Request {
                 "args" => request.args = reader.value()?,
                 "now" => request.now = reader.string()?,
                 "tree" => request.tree = tree(reader)?,
-                "fetched" => {
-                    match fetched(reader.value()?) {
-                        Some(fetched) => request.fetched = fetched,
-                        None => return reader.error(
-                            "`fetched` must be {git: [{url, reference, commit, files, error}]}, of strings",
-                        ),
-                    }
-                }
+                "fetched" => match fetched(reader.value()?) {
+                    Ok(fetched) => request.fetched = fetched,
+                    Err(message) => return reader.error(message),
+                },
                 key => {
                     let message =
                         ["unknown field `", key, "`, expected one of abi, verb, args, now, tree, fetched"];
@@ -93,9 +91,49 @@ fn refusal(value: &Value) -> Option<Refusal> {
 }
 
 /// Keys that are not known are left alone: a host may send more than this module asks for.
-fn fetched(mut value: Value) -> Option<Fetched> {
-    let Value::Array(git) = take(&mut value, "git") else { return Some(Fetched::default()) };
-    Some(Fetched { git: git.into_iter().map(git_fetched).collect::<Option<_>>()? })
+fn fetched(mut value: Value) -> Result<Fetched, &'static str> {
+    let git = list(&mut value, "git", git_fetched);
+    let registry = list(&mut value, "registry", registry_fetched);
+    Ok(Fetched {
+        git: git.ok_or("`fetched.git` must be a list of {url, reference, commit, files, error}")?,
+        registry: registry.ok_or("`fetched.registry` must be a list of {image, kind, digest, …}")?,
+    })
+}
+
+fn list<T>(value: &mut Value, key: &str, read: fn(Value) -> Option<T>) -> Option<Vec<T>> {
+    match take(value, key) {
+        Value::Null => Some(Vec::new()),
+        Value::Array(items) => items.into_iter().map(read).collect(),
+        _ => None,
+    }
+}
+
+fn registry_fetched(mut value: Value) -> Option<RegistryFetched> {
+    let mut take = |key: &str| string(take(&mut value, key));
+    let kind = match take("kind")?.as_str() {
+        "head" => RegistryKind::Head,
+        "manifest" => RegistryKind::Manifest,
+        "blob" => RegistryKind::Blob,
+        _ => return None,
+    };
+    let reason = match take("reason").as_deref() {
+        None => None,
+        Some("unreachable") => Some(Reason::Unreachable),
+        Some("limited") => Some(Reason::Limited),
+        Some("denied") => Some(Reason::Denied),
+        Some("missing") => Some(Reason::Missing),
+        Some("refused") => Some(Reason::Refused),
+        Some(_) => return None,
+    };
+    Some(RegistryFetched {
+        image: take("image")?,
+        kind,
+        digest: take("digest"),
+        media_type: take("mediaType"),
+        text: take("text"),
+        error: take("error"),
+        reason,
+    })
 }
 
 fn git_fetched(mut value: Value) -> Option<GitFetched> {
@@ -132,9 +170,8 @@ impl Answer {
     pub fn print(&self) -> String {
         let mut out = String::from("{");
         if let Some(needs) = &self.needs {
-            let git = needs.git.iter().map(git_need).collect();
             key(&mut out, "needs");
-            write(&mut out, &object(vec![("git", Value::Array(git))]));
+            write(&mut out, &needs_value(needs));
         }
         if !self.files.is_empty() {
             key(&mut out, "files");
@@ -185,6 +222,26 @@ fn key(out: &mut String, name: &str) {
     out.push(':');
 }
 
+fn needs_value(needs: &Needs) -> Value {
+    let mut entries = Vec::new();
+    if !needs.git.is_empty() {
+        entries.push(("git", Value::Array(needs.git.iter().map(git_need).collect())));
+    }
+    if !needs.registry.is_empty() {
+        entries.push(("registry", Value::Array(needs.registry.iter().map(registry_need).collect())));
+    }
+    object(entries)
+}
+
+fn registry_need(need: &RegistryNeed) -> Value {
+    let kind = match need.kind {
+        RegistryKind::Head => "head",
+        RegistryKind::Manifest => "manifest",
+        RegistryKind::Blob => "blob",
+    };
+    object(vec![("image", text(need.image.as_str())), ("kind", text(kind))])
+}
+
 fn git_need(need: &GitNeed) -> Value {
     let paths = need.paths.iter().map(|path| text(path.as_str())).collect();
     object(vec![
@@ -221,7 +278,7 @@ fn diagnostic(found: &Diagnostic) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::abi::{Manifest, Needs};
+    use crate::abi::Manifest;
     use crate::diagnostic::Location;
 
     #[test]
@@ -276,8 +333,9 @@ mod tests {
     fn an_answer_is_read_back() {
         let place = Location::of("images.yaml", "- name: A\n", 8..9);
         let need = GitNeed { url: "u".to_owned(), reference: String::new(), paths: vec!["p".to_owned()] };
+        let document = RegistryNeed { image: "r/i:t".to_owned(), kind: RegistryKind::Manifest };
         let answer = Answer {
-            needs: Some(Needs { git: vec![need] }),
+            needs: Some(Needs { git: vec![need], registry: vec![document] }),
             files: [("a".to_owned(), Some("b\"".to_owned())), ("c".to_owned(), None)].into(),
             manifests: vec![Manifest(r#"{"kind":"Warehouse"}"#.to_owned()), Manifest("{}".to_owned())],
             output: Some(object(vec![("n", (-1).into())])),

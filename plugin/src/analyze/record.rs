@@ -1,104 +1,17 @@
-//! From what was found to changed state files: images, the base images they name, the archive.
+//! From what was found in Dockerfiles to changed state of images, and the base images they name.
 
 use crate::dockerfile::{Role, Roles};
-use crate::entry;
-use crate::images::{Enrolment, Enrolments};
+use crate::images::Enrolment;
 use crate::name;
 use crate::reference::ImageReference;
 use crate::sorted::{SortedMap, SortedSet};
-use crate::state::{State, ARCHIVE, BASE_IMAGES, IMAGES};
-use crate::tree::Tree;
-use crate::yaml::{self, emit, Map, Source, Value};
+use crate::state::records::{names, same, text, Records, IMAGE_KEYS, WATCH_KEYS};
+use crate::state::{BASE_IMAGES, IMAGES};
+use crate::yaml::{Map, Value};
 
 use super::{Args, Edge, Outcome};
 
-/// The order of keys in state/images; keys that we don't know follow.
-const IMAGE_KEYS: &[&str] = &[
-    "name",
-    "enrolledAt",
-    "lastDiscovery",
-    "discoveryStatus",
-    "discoveryError",
-    "enrollment",
-    "repoURL",
-    "allowTags",
-    "constraint",
-    "imageSelectionStrategy",
-    "baseImages",
-    "bases",
-    "currentVersion",
-    "currentDigest",
-    "lastBuilt",
-    "rebuildState",
-];
-
-/// The order of keys in state/base-images.
-const BASE_KEYS: &[&str] = &[
-    "name",
-    "fullImage",
-    "registry",
-    "repository",
-    "tag",
-    "repoURL",
-    "allowTags",
-    "constraint",
-    "imageSelectionStrategy",
-    "firstDiscovered",
-    "lastChecked",
-    "dependentImages",
-    "currentDigest",
-    "previousDigest",
-    "lastUpdated",
-    "updateHistory",
-];
-
-/// What says which tags to watch, in state and in an enrolment.
-const WATCH_KEYS: [&str; 3] = ["allowTags", "constraint", "imageSelectionStrategy"];
-
-/// State as it changes.
-pub(super) struct Records<'a> {
-    tree: &'a Tree,
-    enrolments: &'a Enrolments,
-    now: &'a str,
-    before: Documents,
-    images: Documents,
-    base_images: Documents,
-    /// The names of base images whose dependents may have changed.
-    touched: SortedSet,
-    /// Archive files to write (`Some`) or to delete.
-    archive: SortedMap<Option<String>>,
-}
-
-/// Documents by path or name.
-type Documents = SortedMap<Map>;
-
-impl<'a> Records<'a> {
-    pub fn new(tree: &'a Tree, state: &State<'_>, enrolments: &'a Enrolments, now: &'a str) -> Self {
-        let map = |node: &yaml::Node<'_>| match node.to_value() {
-            Value::Map(map) => map,
-            _ => Map::default(),
-        };
-        let images: Documents =
-            state.images.iter().map(|(name, image)| (name.clone(), map(&image.node))).collect();
-        let base_images: Documents =
-            state.base_images.iter().map(|(name, base)| (name.clone(), map(&base.node))).collect();
-        let before = images
-            .iter()
-            .map(|(name, map)| (path(IMAGES, name), map.clone()))
-            .chain(base_images.iter().map(|(name, map)| (path(BASE_IMAGES, name), map.clone())))
-            .collect();
-        Records {
-            tree,
-            enrolments,
-            now,
-            before,
-            images,
-            base_images,
-            touched: SortedSet::new(),
-            archive: SortedMap::new(),
-        }
-    }
-
+impl Records<'_> {
     /// Records one enrolled image; gives a line for people.
     pub fn image(&mut self, enrolment: &Enrolment, outcome: Option<&Outcome>, args: &Args) -> String {
         let name = &enrolment.name;
@@ -106,6 +19,7 @@ impl<'a> Records<'a> {
             return format!("{name}: not reached, nothing recorded");
         }
         let is_new = !self.images.contains_key(name);
+        self.looked_at.insert(name.clone());
         let mut image = self.images.remove(name).or_else(|| self.restore(IMAGES, name)).unwrap_or_default();
         let before = image.clone();
         let earlier_bases = names(image.get("baseImages"));
@@ -123,7 +37,7 @@ impl<'a> Records<'a> {
         if self.base_images.contains_key(name) {
             self.touched.insert(name.clone());
         }
-        let line = summary(name, &image, is_new, same(&before, &image, IMAGE_KEYS, "lastDiscovery"));
+        let line = summary(name, &image, is_new, same(&before, &image, IMAGE_KEYS, &["lastDiscovery"]));
         self.images.insert(name.clone(), image);
         line
     }
@@ -270,164 +184,6 @@ impl<'a> Records<'a> {
         }
         name
     }
-
-    /// The base images in state of one repository, given with its registry.
-    fn of_repository(&self, repository: &str) -> Vec<String> {
-        let is_of = |base: &Map| full_repository(base).as_deref() == Some(repository);
-        self.base_images.iter().filter(|(_, base)| is_of(base)).map(|(name, _)| name.clone()).collect()
-    }
-
-    /// Moves the state of images that are no longer enrolled to the archive; gives a line for each.
-    pub fn archive_removed(&mut self) -> Vec<String> {
-        let removed: Vec<String> =
-            self.images.keys().filter(|name| !self.enrolments.contains_key(*name)).cloned().collect();
-        let mut lines = Vec::new();
-        for name in removed {
-            let image = self.images.remove(&name).unwrap_or_default();
-            self.touched.extend(names(image.get("baseImages")));
-            self.put_aside(IMAGES, &name, image);
-            lines.push(format!("{name}: no longer enrolled, archived"));
-        }
-        lines
-    }
-
-    /// Brings base images into line with the images that name them and with who publishes them.
-    pub fn relate(&mut self, all: bool) {
-        let mut dependents: SortedMap<SortedSet> = SortedMap::new();
-        for (image, document) in &self.images {
-            if !self.enrolments.contains_key(image) {
-                continue;
-            }
-            for base in names(document.get("baseImages")) {
-                dependents.get_or_insert_with(base, SortedSet::new).insert(image);
-            }
-        }
-        let published = entry::published(self.enrolments);
-        let affected: Vec<String> = if all {
-            self.base_images.keys().cloned().collect()
-        } else {
-            self.touched.iter().cloned().collect()
-        };
-        for name in affected {
-            let Some(mut base) = self.base_images.remove(&name) else { continue };
-            let dependents = dependents.remove(&name).unwrap_or_default();
-            let is_orphan = dependents.is_empty();
-            base.set("dependentImages", Value::strings(dependents));
-            if is_orphan {
-                self.put_aside(BASE_IMAGES, &name, base);
-                continue;
-            }
-            let is_managed = self.enrolments.get(&name).is_some_and(|image| image.build.is_some())
-                || full_repository(&base).is_some_and(|repository| published.contains(&repository));
-            if is_managed {
-                base.remove("repoURL");
-                for key in WATCH_KEYS {
-                    base.remove(key);
-                }
-            } else {
-                watch(&mut base);
-            }
-            self.base_images.insert(name, base);
-        }
-    }
-
-    /// The files that differ from what was read.
-    pub fn changes(mut self) -> SortedMap<Option<String>> {
-        let mut files = std::mem::take(&mut self.archive);
-        let folders = [
-            (IMAGES, self.images, IMAGE_KEYS, "lastDiscovery"),
-            (BASE_IMAGES, self.base_images, BASE_KEYS, "lastChecked"),
-        ];
-        for (folder, documents, keys, looked_at) in folders {
-            for (name, mut document) in documents {
-                let path = path(folder, &name);
-                let before = self.before.remove(&path);
-                if before.is_some_and(|before| same(&before, &document, keys, looked_at)) {
-                    continue;
-                }
-                if document.get("discoveryStatus").and_then(Value::as_str) != Some("external") {
-                    document.set(looked_at, Value::string(self.now));
-                }
-                document.order(keys);
-                files.insert(path, Some(emit(&Value::Map(document))));
-            }
-        }
-        files.extend(self.before.into_keys().map(|path| (path, None)));
-        files
-    }
-
-    /// Puts a document into the archive; what an older one there says beside it is kept.
-    fn put_aside(&mut self, folder: &str, name: &str, mut document: Map) {
-        if let Some(older) = self.archived(folder, name) {
-            for (key, value) in older.0 {
-                document.set_if_absent(&key, value);
-            }
-        }
-        document.set("archivedAt", Value::string(self.now));
-        document.order(if folder == IMAGES { IMAGE_KEYS } else { BASE_KEYS });
-        self.archive.insert(archive_path(folder, name), Some(emit(&Value::Map(document))));
-    }
-
-    /// Takes a document out of the archive.
-    fn restore(&mut self, folder: &str, name: &str) -> Option<Map> {
-        let mut document = self.archived(folder, name)?;
-        document.remove("archivedAt");
-        let path = archive_path(folder, name);
-        if self.tree.0.contains_key(&path) {
-            self.archive.insert(path, None);
-        } else {
-            self.archive.remove(&path);
-        }
-        Some(document)
-    }
-
-    fn archived(&self, folder: &str, name: &str) -> Option<Map> {
-        let path = archive_path(folder, name);
-        let text = match self.archive.get(&path) {
-            Some(change) => change.as_deref()?,
-            None => self.tree.text(&path)?,
-        };
-        match yaml::parse(Source { file: &path, text }) {
-            Ok(Some(node)) => node.to_value().as_map().cloned(),
-            _ => None,
-        }
-    }
-}
-
-fn path(folder: &str, name: &str) -> String {
-    format!("{folder}/{name}.yaml")
-}
-
-fn archive_path(folder: &str, name: &str) -> String {
-    path(&folder.replacen("state", ARCHIVE, 1), name)
-}
-
-fn text(map: &Map, key: &str) -> Option<String> {
-    map.get(key).and_then(Value::as_str).map(str::to_owned)
-}
-
-fn names(list: Option<&Value>) -> Vec<String> {
-    list.and_then(Value::as_list)
-        .unwrap_or_default()
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
-}
-
-fn full_repository(base: &Map) -> Option<String> {
-    Some(format!("{}/{}", text(base, "registry")?, text(base, "repository")?))
-}
-
-/// Whether two documents say the same, but for the order of keys and the time of the look.
-fn same(before: &Map, after: &Map, keys: &[&str], looked_at: &str) -> bool {
-    let comparable = |map: &Map| {
-        let mut map = map.clone();
-        map.remove(looked_at);
-        map.order(keys);
-        map
-    };
-    comparable(before) == comparable(after)
 }
 
 /// The enrolment without what stands beside it in state.
@@ -486,21 +242,6 @@ fn new_base_image(name: &str, reference: &ImageReference, now: &str) -> Map {
     }
     base.set("updateHistory", Value::List(Vec::new()));
     base
-}
-
-/// Sets what to watch where nothing is set: the one tag.
-fn watch(base: &mut Map) {
-    let is_absent = |key: &str| base.get(key).is_none_or(|value| *value == Value::Null);
-    let is_watched = !is_absent("repoURL");
-    let says_tags = !is_absent("allowTags") || !is_absent("constraint");
-    if is_watched && says_tags {
-        return;
-    }
-    let (Some(repository), Some(tag)) = (full_repository(base), text(base, "tag")) else { return };
-    base.set("repoURL", Value::string(repository));
-    // Of the characters of a tag only the dot means something in a pattern.
-    base.set("allowTags", Value::string(format!("^{}$", tag.replace('.', "\\."))));
-    base.set("imageSelectionStrategy", Value::string("Lexical"));
 }
 
 fn summary(name: &str, image: &Map, is_new: bool, is_same: bool) -> String {

@@ -31,6 +31,7 @@ mod expected;
 mod folder;
 pub mod oracle;
 pub mod properties;
+pub mod registry;
 mod sources;
 pub mod synthetic;
 

@@ -43,7 +43,10 @@ fn copying(request: &[u8]) -> Vec<u8> {
     match request.fetched.git.first() {
         None => {
             let paths = vec!["Dockerfile".to_owned()];
-            answer.needs = Some(Needs { git: vec![GitNeed { url, reference: "main".to_owned(), paths }] });
+            answer.needs = Some(Needs {
+                git: vec![GitNeed { url, reference: "main".to_owned(), paths }],
+                ..Needs::default()
+            });
         }
         Some(fetched) => match fetched.files.get("Dockerfile").cloned().flatten() {
             Some(text) if request.tree.text("state/copy") != Some(&text) => {

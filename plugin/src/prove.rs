@@ -1,0 +1,187 @@
+//! `prove`: whether a run brought what it was for.
+//!
+//! ```text
+//! failed       the run failed, or was never accepted
+//! unpublished  it succeeded, a reason is left, and the image was made before it began
+//! unproven     nothing says what the image holds of a base image
+//! fresh        of each base image with a reason it holds the newest content since the run began
+//! stale        the rest
+//! ```
+
+use crate::analyze::live;
+use crate::decide::{self, Fleet, Policy};
+use crate::diagnostic::Diagnostics;
+use crate::factory::Factory;
+use crate::look::{Look, Run};
+use crate::state::facts::{self, text, Seen};
+use crate::state::records::{change, Changes, Records};
+use crate::time::Time;
+use crate::tree::Tree;
+use crate::yaml::{Map, Value};
+
+/// How many attempts stay, beside the last one with a number.
+const ATTEMPTS: usize = 10;
+
+/// Writes down what a look at an image found, made at `at`, and the run that it is to prove. A run
+/// whose key is recorded already is proved.
+///
+/// # Errors
+/// What is wrong with the factory's files.
+pub fn prove(
+    tree: &Tree,
+    name: &str,
+    run: Option<&Run>,
+    look: Option<&Look>,
+    at: Time,
+) -> Result<Changes, Diagnostics> {
+    change(tree, at, &mut |records, factory| add_run(records, factory, name, run, look, at))
+}
+
+/// The same, in state that changes.
+pub(crate) fn add_run(
+    records: &mut Records<'_>,
+    factory: &Factory,
+    name: &str,
+    run: Option<&Run>,
+    look: Option<&Look>,
+    at: Time,
+) {
+    if let Some(look) = look {
+        live::add_look(records, name, look, at);
+    }
+    let (Some(run), Some(image)) = (run, records.images.get(name)) else { return };
+    if facts::attempts(image).iter().any(|attempt| attempt.key == run.key) {
+        return;
+    }
+    let Some(attempt) = attempt(records, factory, name, run, look, at) else { return };
+    let Some(image) = records.images.get_mut(name) else { return };
+    let mut state = match image.get("rebuildState") {
+        Some(Value::Map(state)) => state.clone(),
+        _ => Map::default(),
+    };
+    let mut list = state.get("attempts").and_then(Value::as_list).unwrap_or_default().to_vec();
+    list.push(Value::Map(attempt));
+    state.set("attempts", Value::List(list));
+    image.set("rebuildState", Value::Map(state));
+    let attempts = facts::attempts(image);
+    let last = attempts.iter().filter_map(|attempt| attempt.number(name)).max();
+    let is_kept: Vec<bool> = attempts
+        .iter()
+        .enumerate()
+        .map(|(at, attempt)| {
+            at + ATTEMPTS >= attempts.len() || last.is_some() && attempt.number(name) == last
+        })
+        .collect();
+    if let Some((_, Value::Map(state))) = image.0.iter_mut().find(|(key, _)| key == "rebuildState") {
+        if let Some((_, Value::List(list))) = state.0.iter_mut().find(|(key, _)| key == "attempts") {
+            let mut kept = is_kept.iter();
+            list.retain(|_| kept.next().copied().unwrap_or(true));
+        }
+    }
+}
+
+/// The attempt that a run was.
+fn attempt(
+    records: &Records<'_>,
+    factory: &Factory,
+    name: &str,
+    run: &Run,
+    look: Option<&Look>,
+    at: Time,
+) -> Option<Map> {
+    let policy = Policy::of(records.enrolments.get(name)?, factory);
+    let platforms = &policy.platforms;
+    let image = records.images.get(name)?;
+    let fleet = Fleet::of(records, factory);
+    let left = &fleet.images.iter().find(|image| image.name == name)?.reasons;
+
+    // What was newest of each base image when the run began; the first entry where all came later.
+    let mut targets = Map::default();
+    let mut evidence: Vec<&str> = Vec::new();
+    for base in facts::uses(image).iter().filter(|base| policy.counts(base)) {
+        let history = records.base_images.get(base.name).map(facts::history).unwrap_or_default();
+        let complete: Vec<&Seen<'_>> = history.iter().filter(|entry| entry.is_complete(platforms)).collect();
+        let until = complete.iter().filter(|entry| entry.seen <= run.began).count().max(1);
+        let Some(seen) = complete.get(..until) else { continue };
+        targets.set(base.name, Value::string(decide::newest(seen, platforms)));
+        evidence.extend(base.evidence);
+    }
+    let is_assumed = evidence.contains(&"assumed");
+    let was_newest = |base: &str, from: &str| {
+        let history = records.base_images.get(base).map(facts::history).unwrap_or_default();
+        let held = decide::content_of(&history, from)?;
+        let mut complete = history.iter().filter(|entry| entry.is_complete(platforms)).peekable();
+        while let Some(entry) = complete.next() {
+            let is_over = complete.peek().is_some_and(|next| next.seen < run.began);
+            if entry.is_same(&held.content, platforms) && !is_over {
+                return Some(true);
+            }
+        }
+        Some(false)
+    };
+    let was_newest: Vec<Option<bool>> =
+        left.iter().map(|reason| was_newest(reason.base, reason.from)).collect();
+    let built = text(image, "lastBuilt").and_then(Time::parse);
+    let outcome = if !run.succeeded {
+        "failed"
+    } else if !left.is_empty() && built.is_none_or(|built| built < run.began) {
+        "unpublished"
+    } else if is_assumed {
+        "unproven"
+    } else if was_newest.iter().all(|newest| *newest == Some(true)) {
+        "fresh"
+    } else if was_newest.contains(&None) {
+        "unproven"
+    } else {
+        "stale"
+    };
+
+    let run_name = match run.url.as_deref() {
+        Some(url) => format!("run {}", url.rsplit('/').next().unwrap_or(url)),
+        None => "the run".to_owned(),
+    };
+    let cause = match (outcome, left.first()) {
+        ("failed", _) if run.url.is_none() => Some("the run was never accepted".to_owned()),
+        ("failed", _) => Some(format!("{run_name} failed")),
+        ("unpublished", _) => Some(format!("{run_name} succeeded, but it published no newer image")),
+        ("unproven", _) => {
+            Some(format!("{run_name} succeeded, but nothing says what the image was built on"))
+        }
+        ("stale", Some(reason)) => {
+            let held = look.and_then(|look| look.holds.get(reason.base));
+            let what = held.map_or("assumed", |held| held.evidence);
+            Some(match held.and_then(|held| held.other.as_ref()) {
+                Some(other) => format!(
+                    "{run_name} succeeded, but the image was built on {other} ({what}): did a build argument say so?"
+                ),
+                None => format!(
+                    "{run_name} succeeded, but the image still holds {} ({what}): was the base pulled?",
+                    reason.from
+                ),
+            })
+        }
+        _ => None,
+    };
+    let mut attempt = Map::default();
+    attempt.set("key", Value::string(&run.key));
+    attempt.set("at", Value::String(at.to_string()));
+    attempt.set("targets", Value::Map(targets));
+    attempt.set("image", image.get("currentDigest").cloned().unwrap_or(Value::Null));
+    attempt.set("outcome", Value::string(outcome));
+    let weakest = ["assumed", "layers", "label", "annotation", "provenance"];
+    let pairs = [
+        ("evidence", weakest.into_iter().find(|name| evidence.contains(name))),
+        ("cause", cause.as_deref()),
+        ("run", run.url.as_deref()),
+        ("by", run.by.as_deref()),
+    ];
+    for (key, value) in pairs {
+        if let Some(value) = value {
+            attempt.set(key, Value::string(value));
+        }
+    }
+    if run.unkeyed {
+        attempt.set("unkeyed", Value::boolean(true));
+    }
+    Some(attempt)
+}

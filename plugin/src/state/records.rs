@@ -1,0 +1,311 @@
+//! State as it changes: images, the base images they name, the archive.
+
+use crate::decide;
+use crate::diagnostic::Diagnostics;
+use crate::entry;
+use crate::factory::{self, Factory};
+use crate::images::{self, Enrolments};
+use crate::sorted::{SortedMap, SortedSet};
+use crate::time::Time;
+use crate::tree::Tree;
+use crate::yaml::{self, emit, Map, Source, Value};
+
+use super::{State, ARCHIVE, BASE_IMAGES, IMAGES};
+
+/// The order of keys in state/images; keys that we don't know follow.
+pub(crate) const IMAGE_KEYS: &[&str] = &[
+    "name",
+    "enrolledAt",
+    "lastDiscovery",
+    "discoveryStatus",
+    "discoveryError",
+    "enrollment",
+    "repoURL",
+    "allowTags",
+    "constraint",
+    "imageSelectionStrategy",
+    "baseImages",
+    "bases",
+    "currentVersion",
+    "currentDigest",
+    "lastBuilt",
+    "currentSeen",
+    "rebuildState",
+];
+
+/// The order of keys in state/base-images.
+const BASE_KEYS: &[&str] = &[
+    "name",
+    "fullImage",
+    "registry",
+    "repository",
+    "tag",
+    "repoURL",
+    "allowTags",
+    "constraint",
+    "imageSelectionStrategy",
+    "firstDiscovered",
+    "lastChecked",
+    "dependentImages",
+    "currentDigest",
+    "previousDigest",
+    "lastUpdated",
+    "updateHistory",
+];
+
+/// What says which tags to watch, in state and in an enrolment.
+pub(crate) const WATCH_KEYS: [&str; 3] = ["allowTags", "constraint", "imageSelectionStrategy"];
+
+/// Changed files by path; `None` deletes one.
+pub type Changes = SortedMap<Option<String>>;
+
+/// Reads a factory, lets `change` work on its state, and derives what follows from it.
+///
+/// # Errors
+/// What is wrong with the factory's files; nothing is changed then.
+pub(crate) fn change(
+    tree: &Tree,
+    now: Time,
+    change: &mut dyn FnMut(&mut Records<'_>, &Factory),
+) -> Result<Changes, Diagnostics> {
+    let mut found = Diagnostics::default();
+    let factory = factory::read(tree, &mut found);
+    let enrolments = images::read(tree, true, &mut found);
+    let state = super::read(tree, &mut found);
+    if found.has_errors() {
+        found.sort();
+        return Err(found);
+    }
+    let now = now.to_string();
+    let mut records = Records::new(tree, &state, &enrolments, &now);
+    change(&mut records, &factory);
+    decide::derive(&mut records, &factory);
+    Ok(records.changes())
+}
+
+/// State as it changes.
+pub(crate) struct Records<'a> {
+    pub tree: &'a Tree,
+    pub enrolments: &'a Enrolments,
+    pub now: &'a str,
+    before: Documents,
+    pub images: Documents,
+    pub base_images: Documents,
+    /// The names of base images whose dependents may have changed.
+    pub touched: SortedSet,
+    /// The names of images that were looked at.
+    pub looked_at: SortedSet,
+    /// Archive files to write (`Some`) or to delete.
+    archive: SortedMap<Option<String>>,
+}
+
+/// Documents by path or name.
+type Documents = SortedMap<Map>;
+
+impl<'a> Records<'a> {
+    pub fn new(tree: &'a Tree, state: &State<'_>, enrolments: &'a Enrolments, now: &'a str) -> Self {
+        let map = |node: &yaml::Node<'_>| match node.to_value() {
+            Value::Map(map) => map,
+            _ => Map::default(),
+        };
+        let images: Documents =
+            state.images.iter().map(|(name, image)| (name.clone(), map(&image.node))).collect();
+        let base_images: Documents =
+            state.base_images.iter().map(|(name, base)| (name.clone(), map(&base.node))).collect();
+        let before = images
+            .iter()
+            .map(|(name, map)| (path(IMAGES, name), map.clone()))
+            .chain(base_images.iter().map(|(name, map)| (path(BASE_IMAGES, name), map.clone())))
+            .collect();
+        Records {
+            tree,
+            enrolments,
+            now,
+            before,
+            images,
+            base_images,
+            touched: SortedSet::new(),
+            looked_at: SortedSet::new(),
+            archive: SortedMap::new(),
+        }
+    }
+
+    /// The base images in state of one repository, given with its registry.
+    pub fn of_repository(&self, repository: &str) -> Vec<String> {
+        let is_of = |base: &Map| full_repository(base).as_deref() == Some(repository);
+        self.base_images.iter().filter(|(_, base)| is_of(base)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Moves the state of images that are no longer enrolled to the archive; gives a line for each.
+    pub fn archive_removed(&mut self) -> Vec<String> {
+        let removed: Vec<String> =
+            self.images.keys().filter(|name| !self.enrolments.contains_key(*name)).cloned().collect();
+        let mut lines = Vec::new();
+        for name in removed {
+            let image = self.images.remove(&name).unwrap_or_default();
+            self.touched.extend(names(image.get("baseImages")));
+            self.put_aside(IMAGES, &name, image);
+            lines.push(format!("{name}: no longer enrolled, archived"));
+        }
+        lines
+    }
+
+    /// Brings base images into line with the images that name them and with who publishes them.
+    pub fn relate(&mut self, all: bool) {
+        let mut dependents: SortedMap<SortedSet> = SortedMap::new();
+        for (image, document) in &self.images {
+            if !self.enrolments.contains_key(image) {
+                continue;
+            }
+            for base in names(document.get("baseImages")) {
+                dependents.get_or_insert_with(base, SortedSet::new).insert(image);
+            }
+        }
+        let published = entry::published(self.enrolments);
+        let affected: Vec<String> = if all {
+            self.base_images.keys().cloned().collect()
+        } else {
+            self.touched.iter().cloned().collect()
+        };
+        for name in affected {
+            let Some(mut base) = self.base_images.remove(&name) else { continue };
+            let dependents = dependents.remove(&name).unwrap_or_default();
+            let is_orphan = dependents.is_empty();
+            base.set("dependentImages", Value::strings(dependents));
+            if is_orphan {
+                self.put_aside(BASE_IMAGES, &name, base);
+                continue;
+            }
+            let is_managed = self.enrolments.get(&name).is_some_and(|image| image.build.is_some())
+                || full_repository(&base).is_some_and(|repository| published.contains(&repository));
+            if is_managed {
+                base.remove("repoURL");
+                for key in WATCH_KEYS {
+                    base.remove(key);
+                }
+            } else {
+                watch(&mut base);
+            }
+            self.base_images.insert(name, base);
+        }
+    }
+
+    /// The files that differ from what was read.
+    pub fn changes(mut self) -> Changes {
+        let mut files = std::mem::take(&mut self.archive);
+        let folders = [
+            (IMAGES, self.images, IMAGE_KEYS, "lastDiscovery"),
+            (BASE_IMAGES, self.base_images, BASE_KEYS, "lastChecked"),
+        ];
+        for (folder, documents, keys, time) in folders {
+            for (name, mut document) in documents {
+                let path = path(folder, &name);
+                let before = self.before.remove(&path).unwrap_or_default();
+                if same(&before, &document, keys, &[time]) {
+                    continue;
+                }
+                // What is derived changes with facts of other files, and nobody looked at this one.
+                let is_found = folder == BASE_IMAGES
+                    || self.looked_at.contains(&name)
+                        && !same(&before, &document, keys, &[time, "rebuildState"]);
+                if is_found && text(&document, "discoveryStatus").as_deref() != Some("external") {
+                    document.set(time, Value::string(self.now));
+                }
+                document.order(keys);
+                files.insert(path, Some(emit(&Value::Map(document))));
+            }
+        }
+        files.extend(self.before.into_keys().map(|path| (path, None)));
+        files
+    }
+
+    /// Puts a document into the archive; what an older one there says beside it is kept.
+    pub fn put_aside(&mut self, folder: &str, name: &str, mut document: Map) {
+        if let Some(older) = self.archived(folder, name) {
+            for (key, value) in older.0 {
+                document.set_if_absent(&key, value);
+            }
+        }
+        document.set("archivedAt", Value::string(self.now));
+        document.order(if folder == IMAGES { IMAGE_KEYS } else { BASE_KEYS });
+        self.archive.insert(archive_path(folder, name), Some(emit(&Value::Map(document))));
+    }
+
+    /// Takes a document out of the archive.
+    pub fn restore(&mut self, folder: &str, name: &str) -> Option<Map> {
+        let mut document = self.archived(folder, name)?;
+        document.remove("archivedAt");
+        let path = archive_path(folder, name);
+        if self.tree.0.contains_key(&path) {
+            self.archive.insert(path, None);
+        } else {
+            self.archive.remove(&path);
+        }
+        Some(document)
+    }
+
+    fn archived(&self, folder: &str, name: &str) -> Option<Map> {
+        let path = archive_path(folder, name);
+        let text = match self.archive.get(&path) {
+            Some(change) => change.as_deref()?,
+            None => self.tree.text(&path)?,
+        };
+        match yaml::parse(Source { file: &path, text }) {
+            Ok(Some(node)) => node.to_value().as_map().cloned(),
+            _ => None,
+        }
+    }
+}
+
+fn path(folder: &str, name: &str) -> String {
+    format!("{folder}/{name}.yaml")
+}
+
+fn archive_path(folder: &str, name: &str) -> String {
+    path(&folder.replacen("state", ARCHIVE, 1), name)
+}
+
+pub(crate) fn text(map: &Map, key: &str) -> Option<String> {
+    map.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+pub(crate) fn names(list: Option<&Value>) -> Vec<String> {
+    list.and_then(Value::as_list)
+        .unwrap_or_default()
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
+}
+
+pub(crate) fn full_repository(base: &Map) -> Option<String> {
+    Some(format!("{}/{}", text(base, "registry")?, text(base, "repository")?))
+}
+
+/// Whether two documents say the same, but for the order of keys and those that are left out.
+pub(crate) fn same(before: &Map, after: &Map, keys: &[&str], left_out: &[&str]) -> bool {
+    let comparable = |map: &Map| {
+        let mut map = map.clone();
+        for key in left_out {
+            map.remove(key);
+        }
+        map.order(keys);
+        map
+    };
+    comparable(before) == comparable(after)
+}
+
+/// Sets what to watch where nothing is set: the one tag.
+fn watch(base: &mut Map) {
+    let is_absent = |key: &str| base.get(key).is_none_or(|value| *value == Value::Null);
+    let is_watched = !is_absent("repoURL");
+    let says_tags = !is_absent("allowTags") || !is_absent("constraint");
+    if is_watched && says_tags {
+        return;
+    }
+    let (Some(repository), Some(tag)) = (full_repository(base), text(base, "tag")) else { return };
+    base.set("repoURL", Value::string(repository));
+    // Of the characters of a tag only the dot means something in a pattern.
+    base.set("allowTags", Value::string(format!("^{}$", tag.replace('.', "\\."))));
+    base.set("imageSelectionStrategy", Value::string("Lexical"));
+}
