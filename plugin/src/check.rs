@@ -69,7 +69,7 @@ pub fn check(request: &Request, args: &Args) -> Answer {
 }
 
 /// One image enrolled under two names is rebuilt, or watched, twice.
-fn twice(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
+fn twice(inputs: &Inputs<'_>, source: Source<'_>, found: &mut Diagnostics) {
     let mut first: BTreeMap<(String, String), &str> = BTreeMap::new();
     for enrolment in inputs.enrolments.values() {
         let watched = match &enrolment.build {
@@ -89,7 +89,7 @@ fn twice(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
 }
 
 /// A pattern that no tag can match is a Warehouse that never finds anything.
-fn patterns(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
+fn patterns(inputs: &Inputs<'_>, source: Source<'_>, found: &mut Diagnostics) {
     for enrolment in inputs.enrolments.values() {
         let Some(pattern) = &enrolment.watch.allow_tags else { continue };
         if pattern.value.matches_no_tag {
@@ -101,7 +101,7 @@ fn patterns(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
 }
 
 /// A commit of state starts CI, which publishes an image, which is analyzed, which commits state.
-fn own_repository(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
+fn own_repository(inputs: &Inputs<'_>, source: Source<'_>, found: &mut Diagnostics) {
     let Some(own) = inputs.factory.git_url.as_deref().filter(|_| !inputs.factory.skip_ci) else { return };
     let normal = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_lowercase();
     for enrolment in inputs.enrolments.values() {
@@ -118,12 +118,12 @@ fn own_repository(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) 
     }
 }
 
-fn sources(inputs: &Inputs) -> BTreeSet<(String, String)> {
+fn sources(inputs: &Inputs<'_>) -> BTreeSet<(String, String)> {
     let builds = inputs.enrolments.values().filter_map(|enrolment| enrolment.build.as_ref());
     builds.map(|build| (inputs.factory.git_url(build), build.branch.clone())).collect()
 }
 
-fn needs(inputs: &Inputs, request: &Request) -> Vec<GitNeed> {
+fn needs(inputs: &Inputs<'_>, request: &Request) -> Vec<GitNeed> {
     let is_there = |(url, reference): &(String, String)| {
         request.fetched.git.iter().any(|git| git.url == *url && git.reference == *reference)
     };
@@ -135,7 +135,7 @@ fn needs(inputs: &Inputs, request: &Request) -> Vec<GitNeed> {
 }
 
 /// Arguments and target that a bake or compose file passes are not read; images.yaml must say them.
-fn build_files(inputs: &Inputs, request: &Request, source: Source<'_>, found: &mut Diagnostics) {
+fn build_files(inputs: &Inputs<'_>, request: &Request, source: Source<'_>, found: &mut Diagnostics) {
     for enrolment in inputs.enrolments.values() {
         let Some(build) = &enrolment.build else { continue };
         let url = inputs.factory.git_url(build);

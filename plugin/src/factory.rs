@@ -40,6 +40,10 @@ pub struct Factory {
     pub auto_rebuild: bool,
     /// How often a waiting promotion looks.
     pub poll_interval: Duration,
+    /// Whether the Stages of the loop are rendered, and the Warehouses that feed them.
+    pub pipelines: bool,
+    /// Whether no rebuild is started without a person, whatever images.yaml says.
+    pub paused: bool,
     /// The roles' intervals.
     pub intervals: Intervals,
     /// Where `owner/name` repositories are.
@@ -50,8 +54,14 @@ pub struct Factory {
     pub shard: Option<String>,
     /// The repository that holds this folder, if it is told.
     pub git_url: Option<String>,
+    /// The branch of that repository.
+    pub git_branch: String,
+    /// This folder's path in it; empty for its root.
+    pub git_path: String,
     /// Whether commits carry `[skip ci]`.
     pub skip_ci: bool,
+    /// Where a promotion reads a state file, with `{path}` and `{branch}` in it.
+    pub state_url: Option<String>,
 }
 
 /// How often registries are asked.
@@ -61,9 +71,17 @@ pub struct Intervals {
     pub base: Duration,
     /// For external images.
     pub external: Duration,
+    /// For the tags that managed images publish.
+    pub built: Duration,
+    /// For the tags of managed images that others build on.
+    pub published: Duration,
+    /// For the repositories that managed images are built from.
+    pub source: Duration,
+    /// For images.yaml and factory.yaml.
+    pub factory: Duration,
     /// Between two looks at everything.
     pub sweep: Duration,
-    /// By the registry's host, before the two above.
+    /// By the registry's host, before those of images above.
     pub registries: SortedMap<Duration>,
 }
 
@@ -74,6 +92,12 @@ pub struct Providers {
     pub github: String,
     /// GitLab's URL, without a trailing `/`.
     pub gitlab: String,
+    /// The URL of GitHub's API, if it is not that of github.com; without a trailing `/`.
+    pub github_api: Option<String>,
+    /// The Secret with a token for GitHub, if it is another than the PromotionTasks name.
+    pub github_secret: Option<String>,
+    /// The same for GitLab.
+    pub gitlab_secret: Option<String>,
 }
 
 impl Default for Factory {
@@ -94,15 +118,32 @@ impl Default for Factory {
             spread: Duration::default(),
             auto_rebuild: false,
             poll_interval: duration("15m"),
-            intervals: Intervals { base: day, external: day, sweep: day, registries: SortedMap::new() },
+            pipelines: false,
+            paused: false,
+            intervals: Intervals {
+                base: day,
+                external: day,
+                built: duration("15m"),
+                published: duration("15m"),
+                source: duration("15m"),
+                factory: duration("5m"),
+                sweep: day,
+                registries: SortedMap::new(),
+            },
             providers: Providers {
                 github: "https://github.com".to_owned(),
                 gitlab: "https://gitlab.com".to_owned(),
+                github_api: None,
+                github_secret: None,
+                gitlab_secret: None,
             },
             insecure_registries: Vec::new(),
             shard: None,
             git_url: None,
+            git_branch: "main".to_owned(),
+            git_path: "image-factory".to_owned(),
             skip_ci: true,
+            state_url: None,
         }
     }
 }
@@ -120,9 +161,17 @@ impl Factory {
     }
 
     /// The interval of an image's Warehouse: the registry's, else the role's.
-    pub fn interval(&self, registry: &str, is_base: bool) -> Duration {
-        let of_role = if is_base { self.intervals.base } else { self.intervals.external };
+    pub fn interval(&self, registry: &str, of_role: Duration) -> Duration {
         self.intervals.registries.get(registry).copied().unwrap_or(of_role)
+    }
+}
+
+impl Providers {
+    /// The URL of GitHub's API, if it is not that of github.com (GitHub Enterprise has it below
+    /// `/api/v3`).
+    pub fn github_api(&self) -> Option<String> {
+        let is_enterprise = self.github != "https://github.com";
+        self.github_api.clone().or_else(|| is_enterprise.then(|| [&self.github, "/api/v3"].concat()))
     }
 }
 
@@ -149,19 +198,8 @@ pub fn read(tree: &Tree, found: &mut Diagnostics) -> Factory {
     if let Some(node) = fields.node("git") {
         git(source, node, &mut factory, fields.found);
     }
-    if fields.boolean("pipelines") == Some(true) {
-        let place = fields.node("pipelines").map_or(fields.place(), |node| node.place);
-        fields.found.push(
-            source
-                .error(
-                    "IF0305",
-                    place,
-                    "`pipelines` is not built yet: only the contract's Warehouses are rendered",
-                )
-                .hint("write `pipelines: false`"),
-        );
-    }
-    fields.boolean("paused");
+    factory.pipelines = fields.boolean("pipelines") == Some(true);
+    factory.paused = fields.boolean("paused") == Some(true);
     if let Some(node) = fields.node("defaults") {
         defaults(source, node, &mut factory, fields.found);
     }
@@ -175,7 +213,9 @@ pub fn read(tree: &Tree, found: &mut Diagnostics) -> Factory {
         registries(source, node, &mut factory, fields.found);
     }
     if let Some(url) = fields.string("stateURL") {
-        check_url(source, "stateURL", &url, fields.found);
+        if check_url(source, "stateURL", &url, fields.found) {
+            factory.state_url = Some(url.value);
+        }
     }
     if let Some(interval) = images::interval(&mut fields, "pollInterval") {
         factory.poll_interval = interval;
@@ -250,8 +290,13 @@ fn git(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, found: 
                 .push(diagnostic.hint("write for example `url: https://github.com/acme/platform.git`"));
         }
     }
-    fields.string("branch");
-    fields.string("path");
+    if let Some(branch) = fields.string("branch").filter(|branch| !branch.value.is_empty()) {
+        factory.git_branch = branch.value;
+    }
+    if let Some(path) = fields.string("path") {
+        let path = path.value.trim_start_matches("./").trim_matches('/');
+        factory.git_path = if path == "." { String::new() } else { path.to_owned() };
+    }
     factory.skip_ci = fields.boolean("skipCI").unwrap_or(true);
     fields.finish();
 }
@@ -281,17 +326,20 @@ fn defaults(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, fo
 
 fn intervals(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, found: &mut Diagnostics) {
     let Some(mut fields) = Fields::of(source, node, "`intervals`", found) else { return };
-    if let Some(interval) = images::interval(&mut fields, "base") {
-        factory.intervals.base = interval;
-    }
-    if let Some(interval) = images::interval(&mut fields, "external") {
-        factory.intervals.external = interval;
-    }
-    if let Some(interval) = images::interval(&mut fields, "sweep") {
-        factory.intervals.sweep = interval;
-    }
-    for key in ["built", "published", "source", "factory"] {
-        images::interval(&mut fields, key);
+    let intervals = &mut factory.intervals;
+    let roles = [
+        ("base", &mut intervals.base),
+        ("external", &mut intervals.external),
+        ("built", &mut intervals.built),
+        ("published", &mut intervals.published),
+        ("source", &mut intervals.source),
+        ("factory", &mut intervals.factory),
+        ("sweep", &mut intervals.sweep),
+    ];
+    for (role, value) in roles {
+        if let Some(interval) = images::interval(&mut fields, role) {
+            *value = interval;
+        }
     }
     for (registry, text) in fields.string_map("registries").unwrap_or_default() {
         match Duration::parse(&text.value) {
@@ -316,39 +364,29 @@ fn intervals(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, f
 
 fn providers(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, found: &mut Diagnostics) {
     let Some(mut fields) = Fields::of(source, node, "`providers`", found) else { return };
-    if let Some(node) = fields.node("github") {
-        provider(
-            source,
-            node,
-            "`providers.github`",
-            &["url", "api"],
-            &mut factory.providers.github,
-            fields.found,
-        );
-    }
-    if let Some(node) = fields.node("gitlab") {
-        provider(source, node, "`providers.gitlab`", &["url"], &mut factory.providers.gitlab, fields.found);
+    let Providers { github, gitlab, github_api, github_secret, gitlab_secret } = &mut factory.providers;
+    let hosts = [
+        ("github", "`providers.github`", github, Some(github_api), github_secret),
+        ("gitlab", "`providers.gitlab`", gitlab, None, gitlab_secret),
+    ];
+    for (key, what, url, api, secret) in hosts {
+        let Some(node) = fields.node(key) else { continue };
+        let Some(mut fields) = Fields::of(source, node, what, fields.found) else { continue };
+        if let Some(found) = provider_url(&mut fields, "url") {
+            *url = found;
+        }
+        if let Some(api) = api {
+            *api = provider_url(&mut fields, "api");
+        }
+        *secret = fields.string("secret").map(|name| name.value).filter(|name| !name.is_empty());
+        fields.finish();
     }
     fields.finish();
 }
 
-fn provider(
-    source: Source<'_>,
-    node: &yaml::Node<'_>,
-    what: &'static str,
-    urls: &[&'static str],
-    url: &mut String,
-    found: &mut Diagnostics,
-) {
-    let Some(mut fields) = Fields::of(source, node, what, found) else { return };
-    for key in urls {
-        let Some(text) = fields.string(key) else { continue };
-        if check_url(source, key, &text, fields.found) && *key == "url" {
-            *url = text.value.trim_end_matches('/').to_owned();
-        }
-    }
-    fields.string("secret");
-    fields.finish();
+fn provider_url(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
+    let text = fields.string(key)?;
+    check_url(fields.source(), key, &text, fields.found).then(|| text.value.trim_end_matches('/').to_owned())
 }
 
 /// Kargo finds out only while it promotes that a URL has no scheme, and that Promotion then fails

@@ -6,10 +6,12 @@ use crate::duration::Duration;
 use crate::entry::{self, Entry, Monitored};
 use crate::factory::{self, Factory};
 use crate::images::{self, Enrolments};
+use crate::manifest::{Head, Render};
 use crate::name;
+use crate::pipeline;
 use crate::sorted::SortedMap;
-use crate::state;
-use crate::warehouse::{selection, KargoVersion, Parts, Warehouse};
+use crate::state::{self, State};
+use crate::warehouse::{self, selection, KargoVersion, Selection, Strategy};
 use crate::yaml::Source;
 
 /// The arguments of `generate`.
@@ -40,7 +42,8 @@ impl Args {
     }
 }
 
-/// Renders the Warehouses of a factory, sorted by name; with an error among the diagnostics, none.
+/// Renders the Warehouses of a factory, sorted by name, and where factory.yaml says `pipelines` the
+/// objects of the loop, role by role; with an error among the diagnostics, nothing.
 pub fn generate(request: &Request, args: &Args) -> Answer {
     if let Err(refusal) = args.kargo_version() {
         return Answer { diagnostics: vec![refusal], exit: 2, ..Answer::default() };
@@ -50,6 +53,9 @@ pub fn generate(request: &Request, args: &Args) -> Answer {
     if let Some(inputs) = Inputs::read(request, args, &mut found) {
         if !found.has_errors() {
             rendered = warehouses(&inputs);
+            if inputs.factory.pipelines {
+                rendered.extend(pipeline::render(&inputs));
+            }
         }
     }
     found.sort();
@@ -58,16 +64,17 @@ pub fn generate(request: &Request, args: &Args) -> Answer {
 }
 
 /// All that a render depends on.
-pub(crate) struct Inputs {
+pub(crate) struct Inputs<'t> {
     pub factory: Factory,
     pub kargo: KargoVersion,
     pub enrolments: Enrolments,
+    pub state: State<'t>,
     pub entries: SortedMap<Entry>,
 }
 
-impl Inputs {
+impl<'t> Inputs<'t> {
     /// Reads and merges; each step reports all it finds, and the merge is tried only on good files.
-    pub fn read(request: &Request, args: &Args, found: &mut Diagnostics) -> Option<Self> {
+    pub fn read(request: &'t Request, args: &Args, found: &mut Diagnostics) -> Option<Self> {
         let factory = factory::read(&request.tree, found);
         check_pin(&factory, args, request, found);
         let kargo = args.kargo_version().ok().flatten().unwrap_or(factory.kargo);
@@ -78,7 +85,7 @@ impl Inputs {
         }
         let entries = entry::merge(&enrolments, &state, found);
         check_watched(&enrolments, &entries, found);
-        let is_silent = entries.values().all(|entry| entry.monitored().is_none());
+        let is_silent = !factory.pipelines && entries.values().all(|entry| entry.monitored().is_none());
         let state_is_empty = state.images.is_empty() && state.base_images.is_empty();
         if is_silent && !state_is_empty && !args.allow_empty && !found.has_errors() {
             found.push(
@@ -90,8 +97,49 @@ impl Inputs {
                 .hint("pass `--allow-empty` if that is meant"),
             );
         }
-        Some(Inputs { factory, kargo, enrolments, entries })
+        let inputs = Inputs { factory, kargo, enrolments, state, entries };
+        if inputs.factory.pipelines {
+            pipeline::check(&inputs, found);
+        }
+        Some(inputs)
     }
+
+    /// What all objects share.
+    pub fn render(&self) -> Render<'_> {
+        Render {
+            namespace: &self.factory.project,
+            module: self.factory.module.as_ref().map(|pin| pin.value.as_str()),
+            shard: self.factory.shard.as_deref(),
+        }
+    }
+
+    /// The Warehouse of an image, asked as often as its registry and role say.
+    pub fn image_warehouse(
+        &self,
+        head: &Head<'_>,
+        repo_url: &str,
+        selection: &Selection,
+        discovery_limit: &str,
+        interval: Interval,
+    ) -> Manifest {
+        let registry = repo_url.split('/').next().unwrap_or_default();
+        let interval = match interval {
+            Interval::Exactly(interval) => interval,
+            Interval::OfRole(interval) => spread(self.factory.interval(registry, interval), head.name),
+        };
+        let insecure = self.factory.insecure_registries.iter().any(|host| host == registry);
+        let kargo = self.kargo;
+        let image = warehouse::Image { repo_url, selection, discovery_limit, interval, insecure, kargo };
+        warehouse::of_image(&self.render(), head, &image)
+    }
+}
+
+/// How often a Warehouse looks.
+pub(crate) enum Interval {
+    /// As an enrolment says.
+    Exactly(Duration),
+    /// As its role says, unless its registry does; spread.
+    OfRole(Duration),
 }
 
 /// The module that factory.yaml pins is the only one that may render.
@@ -141,49 +189,58 @@ fn check_watched(enrolments: &Enrolments, entries: &SortedMap<Entry>, found: &mu
     }
 }
 
-fn warehouses(inputs: &Inputs) -> Vec<Manifest> {
+fn warehouses(inputs: &Inputs<'_>) -> Vec<Manifest> {
     let mut rendered = Vec::new();
     for (name, entry) in &inputs.entries {
         let Some(monitored) = entry.monitored() else { continue };
         let Ok(selection) = selection(&monitored.watch) else { continue };
-        let factory = &inputs.factory;
-        let is_base = matches!(entry, Entry::Base(_));
-        let registry = monitored.repo_url.split('/').next().unwrap_or_default();
+        let intervals = &inputs.factory.intervals;
+        let (kind, of_role) = match entry {
+            Entry::Base(_) => ("base", intervals.base),
+            _ => ("external", intervals.external),
+        };
         let own_interval = inputs.enrolments.get(name).and_then(|enrolment| enrolment.interval);
-        let interval = own_interval.unwrap_or_else(|| spread(factory.interval(registry, is_base), name));
-        let warehouse = Warehouse::new(Parts {
+        let head = Head {
+            kind: "Warehouse",
             name,
-            namespace: &factory.project,
-            kind: if is_base { "base" } else { "external" },
-            module: factory.module.as_ref().map(|pin| pin.value.as_str()),
-            description: description(monitored),
-            repo_url: &monitored.repo_url,
-            selection: &selection,
-            interval: interval.to_go(),
-            shard: factory.shard.as_deref(),
-            insecure: factory.insecure_registries.iter().any(|host| host == registry),
-            kargo: inputs.kargo,
-        });
-        let json = serde_json::to_string(&warehouse);
-        rendered.push(Manifest(json.expect("a Warehouse holds only strings, numbers and booleans")));
+            labels: &[("image-factory.dev/kind", Some(kind))],
+            color: None,
+            description: &description(monitored),
+            links: &[("registry", warehouse::link(&monitored.repo_url))],
+        };
+        let discovery_limit = if selection.strategy == Strategy::Digest { "20" } else { "5" };
+        let interval = own_interval.map_or(Interval::OfRole(of_role), Interval::Exactly);
+        rendered.push(inputs.image_warehouse(
+            &head,
+            &monitored.repo_url,
+            &selection,
+            discovery_limit,
+            interval,
+        ));
     }
     rendered
 }
 
 /// A deterministic part of up to a twentieth of the interval and ten minutes is added, so that
 /// Warehouses made together do not ask one registry together for ever.
-fn spread(interval: Duration, name: &str) -> Duration {
+pub(crate) fn spread(interval: Duration, name: &str) -> Duration {
     let room = (interval.seconds() / 20).min(600);
     Duration::from_seconds(interval.seconds() + name::hash(name) % (room + 1)).unwrap_or(interval)
 }
 
 fn description(monitored: &Monitored) -> String {
+    match monitored.dependents.is_empty() {
+        true => monitored.title.clone(),
+        false => [&monitored.title, ", base image of ", &listed(&monitored.dependents)].concat(),
+    }
+}
+
+/// Some names, and how many more there are.
+pub(crate) fn listed(names: &[String]) -> String {
     const SHOWN: usize = 3;
-    let names = &monitored.dependents;
-    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len() {
-        0 => monitored.title.clone(),
-        1..=SHOWN => format!("{}, base image of {shown}", monitored.title),
-        more => format!("{}, base image of {shown} and {} more", monitored.title, more - SHOWN),
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }

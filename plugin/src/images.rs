@@ -172,6 +172,12 @@ pub struct Build {
     pub platforms: Vec<String>,
     /// What the build passes with `--build-context`.
     pub build_contexts: SortedMap<String>,
+    /// GitHub's workflow that builds the image.
+    pub workflow: Option<String>,
+    /// Which of the image's own tags CI publishes; semantic versions where it says nothing.
+    pub published: Watch,
+    /// What a rebuild passes to CI besides.
+    pub inputs: SortedMap<String>,
 }
 
 /// Reads and checks images.yaml.
@@ -415,8 +421,11 @@ fn build(source: Source<'_>, node: &Node<'_>, auto_rebuild: bool, found: &mut Di
     let target = fields.string("target").map(|target| target.value).filter(|target| !target.is_empty());
     let platforms = fields.strings("platforms").unwrap_or_default();
     let build_contexts = fields.string_map("buildContexts").unwrap_or_default();
-    fields.node("published");
-    fields.node("inputs");
+    let published = match fields.node("published") {
+        Some(node) => published(source, node, fields.found)?,
+        None => Watch::default(),
+    };
+    let inputs = fields.string_map("inputs").unwrap_or_default();
 
     let is_url = repo.as_ref().is_some_and(|repo| is_git_url(&repo.value));
     let known = match &provider {
@@ -472,7 +481,18 @@ fn build(source: Source<'_>, node: &Node<'_>, auto_rebuild: bool, found: &mut Di
         target,
         platforms: platforms.into_iter().map(|platform| platform.value).collect(),
         build_contexts: texts(build_contexts),
+        workflow: workflow.map(|name| name.value),
+        published,
+        inputs: texts(inputs),
     })
+}
+
+fn published(source: Source<'_>, node: &Node<'_>, found: &mut Diagnostics) -> Option<Watch> {
+    let mut fields = Fields::of(source, node, "`published`", found)?;
+    let watch = Watch::read(&mut fields);
+    fields.finish();
+    check_watch(source, node.place, false, &watch, found);
+    Some(watch)
 }
 
 /// Whether `repo` is a URL (or scp-like address) rather than `owner/name`.

@@ -21,8 +21,10 @@ pub mod images;
 pub mod json;
 pub mod live;
 pub mod look;
+mod manifest;
 pub mod name;
 pub mod observe;
+mod pipeline;
 pub mod prove;
 pub mod reference;
 #[cfg(feature = "schema")]

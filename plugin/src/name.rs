@@ -114,6 +114,28 @@ fn ends_like_a_hash(name: &str) -> bool {
     name.rsplit_once('-').is_some_and(|(_, end)| end.len() == 8 && end.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
+/// The name of a pipeline object: the role's prefix and what it is about, cut as all names are.
+pub fn with_role(prefix: &str, name: &str) -> String {
+    let whole = [prefix, name].concat();
+    if whole.len() <= MAX_LENGTH {
+        return whole;
+    }
+    let cut = whole[..MAX_LENGTH - 9].trim_end_matches(['-', '.']);
+    format!("{cut}-{:08x}", hash(&whole) >> 32)
+}
+
+/// What the names of a branch's pipeline objects have behind their prefix: the last two parts of its
+/// repository's URL, for people, and the hash of URL and branch.
+pub fn of_source(url: &str, branch: &str) -> String {
+    const SHOWN: usize = 40;
+    let path = url.trim_end_matches('/').trim_end_matches(".git");
+    let path = path.split_once("://").map_or(path, |(_, rest)| rest);
+    let mut slashes = path.rmatch_indices(['/', ':']).map(|(at, _)| at);
+    let start = slashes.nth(1).map_or(0, |at| at + 1);
+    let shown: String = path[start..].chars().take(SHOWN).collect();
+    with_hash(&shown, &[url, " ", branch].concat())
+}
+
 /// `text` made a name, cut, with 8 hex digits of the hash of `whole` behind it.
 fn with_hash(text: &str, whole: &str) -> String {
     let mut name = String::new();
@@ -188,6 +210,21 @@ mod tests {
         assert!(name("x:22-0a1b2c3d").starts_with("x-22-0a1b2c3d-"), "an end like a hash is hashed too");
         assert!(name("source-code:1").starts_with("image-source-code-1-"));
         assert_eq!(name(&format!("{}:1", "a".repeat(80))).len(), MAX_LENGTH);
+    }
+
+    #[test]
+    fn names_of_pipeline_objects_say_what_they_are_about() {
+        assert_eq!(with_role("built-", "web"), "built-web");
+        let long = with_role("discover-", &"a.".repeat(31));
+        assert!(is_dns(&long) && long.len() <= MAX_LENGTH, "{long}");
+        assert_ne!(long, with_role("discover-", &("a.".repeat(30) + "b")));
+        let name = of_source("https://github.com/acme/shop.git", "main");
+        assert!(name.starts_with("acme-shop-") && name.len() == "acme-shop-".len() + 8, "{name}");
+        assert_ne!(name, of_source("https://github.com/acme/shop.git", "next"));
+        for url in ["git@host:a", "https://host", "https://host/\u{e9}/x", "ssh://git@host:22/a/b/c.git"] {
+            let name = of_source(url, "");
+            assert!(is_dns(&name) && name.len() < 50, "{name}");
+        }
     }
 
     #[test]

@@ -3,16 +3,18 @@
 //! Objects are canonical: what Kargo's webhook would add is spelled out, so Argo CD sees no drift
 //! (read in Kargo 1.11.2, `pkg/webhook/kubernetes/warehouse`, and seen on a running one).
 
-use serde::Serialize;
+use crate::abi::Manifest;
 
+use crate::duration::Duration;
 use crate::fields::Spanned;
 use crate::go_regex::GoRegex;
 use crate::images::Watch;
+use crate::manifest::{Head, Object, Render};
 use crate::reference::is_tag;
 use crate::yaml::Place;
 
 /// How Kargo picks an image among a repository's tags (`imageSelectionStrategy`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strategy {
     /// The digest behind one mutable tag.
     Digest,
@@ -195,101 +197,6 @@ fn is_partial_version(text: &str) -> bool {
         && is_identifiers(metadata)
 }
 
-/// A Warehouse, ready to print; the order of fields is the order of keys.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Warehouse<'a> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata<'a>,
-    spec: Spec<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct Metadata<'a> {
-    name: &'a str,
-    namespace: &'a str,
-    labels: Labels<'a>,
-    annotations: Annotations<'a>,
-}
-
-#[derive(Debug, Serialize)]
-struct Labels<'a> {
-    #[serde(rename = "app.kubernetes.io/managed-by")]
-    managed_by: &'static str,
-    #[serde(rename = "image-factory.dev/kind")]
-    kind: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct Annotations<'a> {
-    #[serde(rename = "image-factory.dev/module", skip_serializing_if = "Option::is_none")]
-    module: Option<&'a str>,
-    #[serde(rename = "kargo.akuity.io/description")]
-    description: String,
-    #[serde(rename = "link.argocd.argoproj.io/registry", skip_serializing_if = "Option::is_none")]
-    link: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec<'a> {
-    freight_creation_policy: &'static str,
-    interval: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shard: Option<&'a str>,
-    subscriptions: [Subscription<'a>; 1],
-}
-
-#[derive(Debug, Serialize)]
-struct Subscription<'a> {
-    image: ImageSubscription<'a>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ImageSubscription<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    allow_tags: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    allow_tags_regexes: Option<[&'a str; 1]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    constraint: Option<&'a str>,
-    discovery_limit: u8,
-    image_selection_strategy: Strategy,
-    #[serde(rename = "insecureSkipTLSVerify", skip_serializing_if = "std::ops::Not::not")]
-    insecure_skip_tls_verify: bool,
-    #[serde(rename = "repoURL")]
-    repo_url: &'a str,
-    strict_semvers: bool,
-}
-
-/// What varies between Warehouses.
-pub struct Parts<'a> {
-    /// The object's name.
-    pub name: &'a str,
-    /// The Kargo Project.
-    pub namespace: &'a str,
-    /// `base` or `external`.
-    pub kind: &'a str,
-    /// The pin of the module in factory.yaml.
-    pub module: Option<&'a str>,
-    /// A line for people.
-    pub description: String,
-    /// The repository, in the one spelling that Freight's identity depends on.
-    pub repo_url: &'a str,
-    /// What to select.
-    pub selection: &'a Selection,
-    /// How often to look, as a Go duration.
-    pub interval: String,
-    /// The controller that handles it, if not the default one.
-    pub shard: Option<&'a str>,
-    /// Whether the registry's certificate goes unchecked.
-    pub insecure: bool,
-    /// The Kargo that is written for.
-    pub kargo: KargoVersion,
-}
-
 /// A Kargo minor version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KargoVersion(pub u32, pub u32);
@@ -299,6 +206,8 @@ impl KargoVersion {
     pub const NEWEST: KargoVersion = KargoVersion(1, 11);
     /// The oldest that has `constraint`.
     pub const OLDEST: KargoVersion = KargoVersion(1, 7);
+    /// The oldest that the Stages of the loop were tried on.
+    pub const PIPELINES: KargoVersion = KargoVersion(1, 11);
 
     /// From `1.11`, `v1.11` or `1.11.2`.
     pub fn parse(text: &str) -> Option<KargoVersion> {
@@ -314,59 +223,97 @@ impl KargoVersion {
         let version = KargoVersion(parts.next()??, parts.next()??);
         parts.all(|part: Option<u32>| part.is_some()).then_some(version)
     }
-
-    /// Whether subscriptions have `allowTagsRegexes` (1.9 and newer).
-    fn has_regex_list(self) -> bool {
-        self >= KargoVersion(1, 9)
-    }
 }
 
-impl<'a> Warehouse<'a> {
-    /// The Warehouse of one image.
-    pub fn new(parts: Parts<'a>) -> Self {
-        let Parts { selection, kargo, .. } = parts;
-        let pattern = selection.pattern.as_deref();
-        // Only the first reference becomes Freight; each further one costs registry requests at
-        // every poll, but for Digest, which makes one anyway (Kargo's default is 20).
-        let discovery_limit = if selection.strategy == Strategy::Digest { 20 } else { 5 };
-        Warehouse {
-            api_version: "kargo.akuity.io/v1alpha1",
-            kind: "Warehouse",
-            metadata: Metadata {
-                name: parts.name,
-                namespace: parts.namespace,
-                labels: Labels { managed_by: "image-factory", kind: parts.kind },
-                annotations: Annotations {
-                    module: parts.module,
-                    description: parts.description,
-                    link: link(parts.repo_url),
-                },
-            },
-            spec: Spec {
-                freight_creation_policy: "Automatic",
-                interval: parts.interval,
-                shard: parts.shard,
-                subscriptions: [Subscription {
-                    image: ImageSubscription {
-                        allow_tags: pattern.filter(|_| !kargo.has_regex_list()),
-                        allow_tags_regexes: pattern
-                            .filter(|_| kargo.has_regex_list())
-                            .map(|pattern| [pattern]),
-                        constraint: selection.constraint.as_deref(),
-                        discovery_limit,
-                        image_selection_strategy: selection.strategy,
-                        insecure_skip_tls_verify: parts.insecure,
-                        repo_url: parts.repo_url,
-                        strict_semvers: true,
-                    },
-                }],
-            },
+/// What varies between Warehouses that watch an image.
+pub(crate) struct Image<'a> {
+    /// The repository, in the one spelling that Freight's identity depends on.
+    pub repo_url: &'a str,
+    /// What to select.
+    pub selection: &'a Selection,
+    /// How many references each poll looks at. Only the first becomes Freight, and each further one
+    /// costs registry requests (Kargo's default is 20).
+    pub discovery_limit: &'a str,
+    /// How often to look.
+    pub interval: Duration,
+    /// Whether the registry's certificate goes unchecked.
+    pub insecure: bool,
+    /// The Kargo that is written for.
+    pub kargo: KargoVersion,
+}
+
+/// The Warehouse of an image.
+pub(crate) fn of_image(render: &Render<'_>, head: &Head<'_>, image: &Image<'_>) -> Manifest {
+    let mut object = begin(render, head, image.interval);
+    object.open("image", '{');
+    if let Some(pattern) = &image.selection.pattern {
+        // Kargo 1.9 and newer.
+        if image.kargo >= KargoVersion(1, 9) {
+            object.open("allowTagsRegexes", '[');
+            object.text_item(pattern);
+            object.close(']');
+        } else {
+            object.text("allowTags", pattern);
         }
     }
+    object.optional("constraint", image.selection.constraint.as_deref());
+    object.raw("discoveryLimit", image.discovery_limit);
+    object.text("imageSelectionStrategy", image.selection.strategy.name());
+    if image.insecure {
+        object.raw("insecureSkipTLSVerify", "true");
+    }
+    object.text("repoURL", image.repo_url);
+    object.raw("strictSemvers", "true");
+    object.close('}');
+    object.close('}');
+    object.close(']');
+    object.finish()
+}
+
+/// What varies between Warehouses that watch a git repository.
+pub(crate) struct Git<'a> {
+    /// Its URL, in one spelling.
+    pub url: &'a str,
+    /// The branch; empty for the repository's default one.
+    pub branch: &'a str,
+    /// Files, and folders with all in them.
+    pub paths: &'a [String],
+    /// How often to look.
+    pub interval: Duration,
+}
+
+/// The Warehouse of some paths of a git repository: the newest commit that touched one is Freight.
+pub(crate) fn of_git(render: &Render<'_>, head: &Head<'_>, git: &Git<'_>) -> Manifest {
+    let mut object = begin(render, head, git.interval);
+    object.open("git", '{');
+    object.optional("branch", Some(git.branch).filter(|branch| !branch.is_empty()));
+    object.text("commitSelectionStrategy", "NewestFromBranch");
+    object.raw("discoveryLimit", "1");
+    object.open("includePaths", '[');
+    for path in git.paths {
+        object.text_item(path);
+    }
+    object.close(']');
+    object.text("repoURL", git.url);
+    object.raw("strictSemvers", "true");
+    object.close('}');
+    object.close('}');
+    object.close(']');
+    object.finish()
+}
+
+fn begin(render: &Render<'_>, head: &Head<'_>, interval: Duration) -> Object {
+    let mut object = Object::begin(render, head);
+    object.text("freightCreationPolicy", "Automatic");
+    object.text("interval", &interval.to_go());
+    object.optional("shard", render.shard);
+    object.open("subscriptions", '[');
+    object.item();
+    object
 }
 
 /// The page of a repository, where its registry has one.
-fn link(repo_url: &str) -> Option<String> {
+pub(crate) fn link(repo_url: &str) -> Option<String> {
     let (registry, repository) = repo_url.split_once('/')?;
     Some(match (registry, repository.strip_prefix("library/")) {
         ("docker.io", Some(official)) => format!("https://hub.docker.com/_/{official}"),
