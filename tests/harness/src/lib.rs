@@ -29,6 +29,7 @@
 mod case;
 mod expected;
 mod folder;
+pub mod kargo;
 pub mod oracle;
 pub mod properties;
 pub mod registry;
