@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::abi::{Answer, Arguments, GitNeed, Needs, Request};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::generate::{self, Inputs};
+use crate::go_regex::GoRegex;
 use crate::images;
 use crate::yaml::Source;
 
@@ -92,9 +93,14 @@ fn twice(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
 fn patterns(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
     for enrolment in inputs.enrolments.values() {
         let Some(pattern) = &enrolment.watch.allow_tags else { continue };
-        if pattern.value.matches_no_tag {
+        let matches = |text| GoRegex::parse(text).map_or(true, |regex| regex.can_match_tag());
+        if !matches(&pattern.value.text) {
             let message = format!("no tag can match `{}`", pattern.value.text);
-            let hint = "tags are letters, digits, `_`, `.` and `-`; outside quotes YAML keeps a backslash as it is, so one is enough";
+            let hint = if pattern.value.text.contains("\\\\") {
+                "outside double quotes YAML keeps a backslash, so one is enough: `^22\\.04$`"
+            } else {
+                "a tag is at most 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two"
+            };
             found.push(source.warning("IF0511", pattern.place, message).hint(hint));
         }
     }
@@ -103,10 +109,9 @@ fn patterns(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
 /// A commit of state starts CI, which publishes an image, which is analyzed, which commits state.
 fn own_repository(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) {
     let Some(own) = inputs.factory.git_url.as_deref().filter(|_| !inputs.factory.skip_ci) else { return };
-    let normal = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_lowercase();
     for enrolment in inputs.enrolments.values() {
         let Some(build) = &enrolment.build else { continue };
-        if normal(&inputs.factory.git_url(build)) == normal(own) {
+        if same_repository(&inputs.factory.git_url(build), own) {
             let message = format!(
                 "the state is committed to the repository that builds `{}`, and `skipCI` is off",
                 enrolment.name
@@ -116,6 +121,19 @@ fn own_repository(inputs: &Inputs, source: Source<'_>, found: &mut Diagnostics) 
             ));
         }
     }
+}
+
+/// Whether two URLs lead to one repository, whatever the transport and the user:
+/// `git@host:acme/web.git` and `https://host/acme/web`.
+fn same_repository(a: &str, b: &str) -> bool {
+    let place = |url: &str| {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+        let rest = rest.strip_suffix(".git").unwrap_or(rest);
+        let host_end = rest.find('/').unwrap_or(rest.len());
+        let host = rest[..host_end].rfind('@').map_or(0, |at| at + 1);
+        rest[host..].replacen(':', "/", 1).to_ascii_lowercase()
+    };
+    place(a) == place(b)
 }
 
 fn sources(inputs: &Inputs) -> BTreeSet<(String, String)> {
@@ -148,14 +166,9 @@ fn build_files(inputs: &Inputs, request: &Request, source: Source<'_>, found: &m
             continue;
         }
         let says_all = !build.build_args.is_empty() || build.target.is_some();
-        let folder = build.dockerfile.value.rsplit_once('/').map_or("", |(folder, _)| folder);
         for (path, text) in &git.files {
             let Some(text) = text else { continue };
-            let names_it = text.contains(&build.dockerfile.value)
-                || (!folder.is_empty()
-                    && text
-                        .lines()
-                        .any(|line| line.trim_end_matches(['"', '\'', '/', ',']).ends_with(folder)));
+            let names_it = names(text, &build.dockerfile.value);
             if names_it && !says_all {
                 let message =
                     format!("{path} builds `{}` too, and what it passes is not read", build.dockerfile.value);
@@ -167,6 +180,17 @@ fn build_files(inputs: &Inputs, request: &Request, source: Source<'_>, found: &m
             }
         }
     }
+}
+
+/// Whether a bake or compose file names a Dockerfile or, as `build` and `context` do, its folder.
+fn names(text: &str, dockerfile: &str) -> bool {
+    let folder = dockerfile.rsplit_once('/').map_or(".", |(folder, _)| folder);
+    let mut words = text.split(|c: char| c.is_whitespace() || "\"',=[]{}".contains(c));
+    words.any(|word| {
+        let word = word.trim_end_matches('/');
+        let word = word.strip_prefix("./").unwrap_or(word);
+        !word.is_empty() && (word == dockerfile || word == folder)
+    })
 }
 
 /// A finding as GitHub's runner reads it from a job's output.
@@ -183,4 +207,31 @@ pub fn github_annotation(diagnostic: &Diagnostic) -> String {
     });
     let hint = diagnostic.hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
     format!("::{kind} {place}title={}::{}", diagnostic.code, escape(&format!("{}{hint}", diagnostic.message)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{names, same_repository};
+
+    #[test]
+    fn one_repository_has_many_urls() {
+        let same = |a: &str, b: &str| assert!(same_repository(a, b), "{a} {b}");
+        same("https://github.com/acme/web.git", "https://github.com/Acme/web/");
+        same("https://github.com/acme/web.git", "git@github.com:acme/web.git");
+        same("ssh://git@github.com/acme/web", "https://token@github.com/acme/web");
+        assert!(!same_repository("https://github.com/acme/web.git", "https://github.com/acme/web2"));
+        assert!(!same_repository("https://github.com/acme/web.git", "https://gitlab.com/acme/web"));
+    }
+
+    #[test]
+    fn bake_and_compose_files_name_a_dockerfile_or_its_folder() {
+        let finds = |text: &str, dockerfile: &str| assert!(names(text, dockerfile), "{text}");
+        finds("services:\n  web:\n    build: ./apps/web/\n", "apps/web/Dockerfile");
+        finds("    build: {context: apps/web, dockerfile: Dockerfile.prod}\n", "apps/web/Dockerfile.prod");
+        finds("target \"web\" {\n  dockerfile = \"apps/web/Dockerfile\"\n}\n", "apps/web/Dockerfile");
+        finds("{\"target\":{\"web\":{\"context\":\".\"}}}", "Dockerfile");
+        finds("    dockerfile: Dockerfile\n", "Dockerfile");
+        assert!(!names("    build: apps/web2\n    volumes: [./apps/web:/srv]\n", "apps/web/Dockerfile"));
+        assert!(!names("    image: ghcr.io/acme/web\n    volumes: [.:/srv]\n", "Dockerfile"));
+    }
 }

@@ -85,7 +85,7 @@ impl Fetch for Sources {
             match self.folder(&need.url) {
                 Some(folder) => drop(fetched.insert(at, from_folder(folder, need))),
                 None if self.offline => {
-                    let error = "no --source-dir holds it, and --offline forbids to fetch it".to_owned();
+                    let error = "no --source-dir holds it, and nothing is fetched".to_owned();
                     fetched.insert(at, failed(need, error));
                 }
                 None => remote.push((at, need.clone())),

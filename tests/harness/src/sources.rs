@@ -23,7 +23,7 @@ impl Sources {
                 commit: None,
                 files: BTreeMap::new(),
                 // The program's words for a repository that it may not fetch.
-                error: Some("no --source-dir holds it, and --offline forbids to fetch it".to_owned()),
+                error: Some("no --source-dir holds it, and nothing is fetched".to_owned()),
             };
         };
         let text = |path: &String| self.0.text(&format!("{folder}/{path}")).map(str::to_owned);

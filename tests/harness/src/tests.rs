@@ -77,7 +77,7 @@ const STEPS: &[(&str, &str)] = &[
     ("case/10-lost/expected/state/copy", "FROM b\n"),
     (
         "case/10-lost/expected/diagnostics.txt",
-        "error[IF9999]: no --source-dir holds it, and --offline forbids to fetch it\n",
+        "error[IF9999]: no --source-dir holds it, and nothing is fetched\n",
     ),
     ("case/10-lost/expected/exit.txt", "3\n"),
 ];
