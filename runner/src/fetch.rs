@@ -6,9 +6,10 @@ use std::path::{Component, Path, PathBuf};
 
 use image_factory::abi::{GitFetched, GitNeed};
 
-use crate::git::{self, Git, Scratch};
+use crate::git::{self, Git};
 use crate::host::Fetch;
 use crate::outcome::Failure;
+use crate::progress::Progress;
 
 /// The largest source file that is read, in bytes.
 const MAX_FILE: u64 = 8 << 20;
@@ -21,7 +22,7 @@ pub struct Sources {
     /// Whether git may not be asked.
     offline: bool,
     /// git, once something must be fetched; it keeps what it fetched until the end.
-    git: Option<(Git, Scratch, git::Sources)>,
+    git: Option<git::Sources>,
 }
 
 impl Sources {
@@ -56,13 +57,15 @@ impl Sources {
     }
 
     fn with_git(&mut self, needs: &[GitNeed]) -> Result<Vec<GitFetched>, git::GitError> {
-        if self.git.is_none() {
-            let git = Git::from_environment()?;
-            let scratch = Scratch::new(&git.temporary)?;
-            self.git = Some((git, scratch, git::Sources::new()));
-        }
-        let (git, scratch, sources) = self.git.as_mut().expect("set just above");
-        Ok(sources.fetch(git, needs, scratch))
+        let sources = match &mut self.git {
+            Some(sources) => sources,
+            none => none.insert(git::Sources::new(Git::from_environment()?)?),
+        };
+        let progress = match sources.unknown(needs) {
+            0 => None,
+            new => Some(Progress::new("fetching", new)),
+        };
+        Ok(sources.fetch(needs, &|answer| progress.iter().for_each(|progress| progress.step(&step(answer)))))
     }
 
     fn folder(&self, url: &str) -> Option<&Path> {
@@ -100,6 +103,13 @@ impl Fetch for Sources {
         }
         fetched.into_values().collect()
     }
+}
+
+/// `fetched main of https://github.com/acme/web.git`, without a credential.
+fn step(answer: &GitFetched) -> String {
+    let did = if answer.error.is_some() { "could not fetch" } else { "fetched" };
+    let of = if answer.reference.is_empty() { "" } else { " of " };
+    format!("{did} {}{of}{}", answer.reference, git::shown_url(&answer.url))
 }
 
 fn failed(need: &GitNeed, error: String) -> GitFetched {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use image_factory::abi::{GitFetched, GitNeed};
 
-use super::address::{check_reference, path_in_repository, typed, Address};
+use super::address::{check_reference, path_in_repository, shown_url, typed, Address};
 use super::error::{GitError, Kind};
 use super::objects::{is_missing_reference, Extent, Repository};
 use super::{Git, Scratch};
@@ -27,10 +27,12 @@ const AT_ONCE: usize = 4;
 /// The repositories that one run has fetched.
 ///
 /// A reference is looked up once, so all files of a run are of one commit, however often it asks.
-#[derive(Default)]
 pub struct Sources {
+    git: Git,
     known: BTreeMap<Key, Result<Source, GitError>>,
     made: usize,
+    // Last, so that it outlives the repositories in it.
+    scratch: Scratch,
 }
 
 /// URL and reference, as asked.
@@ -54,16 +56,28 @@ struct Source {
 }
 
 impl Sources {
-    /// None yet.
-    pub fn new() -> Self {
-        Sources::default()
+    /// None yet, and an empty folder for them, which goes with this value.
+    ///
+    /// # Errors
+    /// The temporary folder can't be made.
+    pub fn new(git: Git) -> Result<Self, GitError> {
+        let scratch = Scratch::new(&git.temporary)?;
+        Ok(Sources { git, known: BTreeMap::new(), made: 0, scratch })
     }
 
-    /// Fetches what is needed into `cache`; one answer for each URL and reference, sorted by them.
+    /// How many repositories and references of these were not asked for before.
+    pub fn unknown(&self, needs: &[GitNeed]) -> usize {
+        let keys: BTreeSet<Key> =
+            needs.iter().map(|need| (need.url.clone(), need.reference.clone())).collect();
+        keys.iter().filter(|key| !self.known.contains_key(key)).count()
+    }
+
+    /// Fetches what is needed; one answer for each URL and reference, sorted by them.
     ///
     /// Needs with the same URL and reference are one fetch and one answer with the files of all.
     /// A failure is the answer's `error`, with a hint in it; it concerns that answer alone.
-    pub fn fetch(&mut self, git: &Git, needs: &[GitNeed], cache: &Scratch) -> Vec<GitFetched> {
+    /// `told` hears of each repository that was not known before, from several threads.
+    pub fn fetch(&mut self, needs: &[GitNeed], told: &(dyn Fn(&GitFetched) + Sync)) -> Vec<GitFetched> {
         let mut wanted: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
         for need in needs {
             let paths = wanted.entry((need.url.clone(), need.reference.clone())).or_default();
@@ -76,13 +90,18 @@ impl Sources {
             work.push(Work { key, paths, known, name: format!("source-{}", self.made) });
         }
         let workers = work.len().min(AT_ONCE);
+        let (git, scratch) = (&self.git, &self.scratch);
         let queue = Mutex::new(work);
         let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| loop {
                     let Some(work) = queue.lock().ok().and_then(|mut queue| queue.pop()) else { return };
-                    let answer = do_work(git, cache, work);
+                    let is_new = work.known.is_none();
+                    let answer = do_work(git, scratch, work);
+                    if is_new {
+                        told(&answer.2);
+                    }
                     if let Ok(mut done) = done.lock() {
                         done.push(answer);
                     }
@@ -117,6 +136,13 @@ fn do_work(git: &Git, cache: &Scratch, work: Work) -> (Key, Result<Source, GitEr
         source = Source::open(git, cache, &key, &format!("{name}-whole"), Extent::TipWithFiles);
         files = read(&mut source, &paths);
     }
+    let files = files.map_err(|error| match (error.kind, &error.hint) {
+        (Kind::TooLarge, None) => {
+            let name = typed(&shown_url(&key.0));
+            error.hint(format!("clone it yourself, and name the clone: `--source-dir {name}=FOLDER`"))
+        }
+        _ => error,
+    });
     match files {
         Ok((commit, files)) => {
             answer.commit = Some(commit);

@@ -35,7 +35,7 @@ const WRITABLE: &str = "state/";
 
 /// The most files of a factory's folder, and their bytes together.
 const MAX_FILES: usize = 400_000;
-const MAX_BYTES: usize = 256 << 20;
+const MAX_BYTES: u64 = 256 << 20;
 
 const TIP: &str = "refs/image-factory/tip";
 
@@ -270,12 +270,12 @@ impl StateRepository {
         let blobs: Vec<(&String, &Entry)> =
             self.entries.iter().filter(|(_, entry)| entry.is_blob()).collect();
         self.repository.fetch_blobs(blobs.iter().map(|(_, entry)| entry.object.clone()))?;
-        let mut contents =
-            self.repository.contents(&blobs.iter().map(|(_, e)| e.object.clone()).collect())?;
-        if contents.values().map(Vec::len).sum::<usize>() > MAX_BYTES {
+        let objects = blobs.iter().map(|(_, entry)| entry.object.clone()).collect();
+        if self.repository.sizes(&objects)?.values().sum::<u64>() > MAX_BYTES {
             let what = format!("the factory's folder has more than {} MiB", MAX_BYTES >> 20);
             return Err(GitError::new(Kind::TooLarge, what));
         }
+        let mut contents = self.repository.contents(&objects)?;
         let disk = |error| disk("write a temporary file", &error);
         if self.reads > 0 {
             std::fs::remove_dir_all(&self.folder).map_err(disk)?;
