@@ -29,3 +29,8 @@ fn analyze() {
 fn lifecycle() {
     assert!(check("lifecycle") > 0);
 }
+
+#[test]
+fn checks() {
+    assert!(check("check") > 0);
+}

@@ -17,13 +17,12 @@ mod extism;
 #[cfg(feature = "module")]
 mod plain;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, Value};
 
 use crate::diagnostic::Diagnostic;
 use crate::json::{object, text};
+use crate::sorted::SortedMap;
 use crate::tree::Tree;
 use crate::{analyze, bases, check, generate, reference, status};
 
@@ -156,7 +155,7 @@ pub struct GitFetched {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// The text of each asked path; `None` where the commit has no such file.
-    pub files: BTreeMap<String, Option<String>>,
+    pub files: SortedMap<Option<String>>,
     /// Why the fetch failed, in git's words, with no credential in them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -169,7 +168,7 @@ pub struct Answer {
     /// Set where the host must fetch something first; all else is then empty.
     pub needs: Option<Needs>,
     /// Changed files by path in the tree; `None` deletes one.
-    pub files: BTreeMap<String, Option<String>>,
+    pub files: SortedMap<Option<String>>,
     /// Kubernetes objects, in the order to print; kept as text, so that a host that only passes them
     /// on need not build them.
     pub manifests: Vec<Manifest>,

@@ -7,8 +7,6 @@
 pub mod live;
 mod record;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::abi::{Answer, Arguments, GitFetched, GitNeed, Needs, Request};
 use crate::decide;
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -17,7 +15,7 @@ use crate::factory::{self, Factory};
 use crate::fields::nearest;
 use crate::images::{self, Build, Enrolment, Enrolments, Provider};
 use crate::reference::ImageReference;
-use crate::sorted::SortedMap;
+use crate::sorted::{SortedMap, SortedSet};
 use crate::state;
 use crate::time::Time;
 
@@ -135,13 +133,7 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
     }
     records.relate(args.all);
     decide::derive(&mut records, &factory);
-    Answer {
-        files: records.changes().into_iter().collect(),
-        messages,
-        diagnostics: found.0,
-        exit,
-        ..Answer::default()
-    }
+    Answer { files: records.changes(), messages, diagnostics: found.0, exit, ..Answer::default() }
 }
 
 /// The answer to a request whose `now` is none.
@@ -168,7 +160,7 @@ fn choose<'e>(enrolments: &'e Enrolments, args: &Args, found: &mut Diagnostics) 
     if args.images.is_empty() {
         found.push(Diagnostic::error("IF0901", "no image is chosen").hint("give `--image NAME` or `--all`"));
     }
-    let mut chosen = BTreeMap::new();
+    let mut chosen = SortedMap::new();
     for name in &args.images {
         if let Some(enrolment) = enrolments.get(name) {
             chosen.insert(name, enrolment);
@@ -290,20 +282,21 @@ fn fetched<'r>(request: &'r Request, url: &str, reference: &str) -> Option<&'r G
 
 /// What is not fetched yet: one need for each repository and reference.
 fn missing(jobs: &[Job<'_>], request: &Request) -> Vec<GitNeed> {
-    let mut needs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    let mut needs: SortedMap<(&Job<'_>, SortedSet)> = SortedMap::new();
     for job in jobs {
         let is_there = fetched(request, &job.url, &job.reference)
             .is_some_and(|git| git.error.is_some() || git.files.contains_key(&job.path));
         if !is_there {
-            needs.entry((&job.url, &job.reference)).or_default().insert(&job.path);
+            let key = [job.url.as_str(), "\n", &job.reference].concat();
+            needs.get_or_insert_with(key, || (job, SortedSet::new())).1.insert(&job.path);
         }
     }
     needs
-        .into_iter()
-        .map(|((url, reference), paths)| GitNeed {
-            url: url.to_owned(),
-            reference: reference.to_owned(),
-            paths: paths.into_iter().map(str::to_owned).collect(),
+        .into_values()
+        .map(|(job, paths)| GitNeed {
+            url: job.url.clone(),
+            reference: job.reference.clone(),
+            paths: paths.into_iter().collect(),
         })
         .collect()
 }

@@ -117,8 +117,9 @@ fn show(file: &str, bases: &Bases) -> Value {
     });
     // An image that nothing uses can wait for its argument.
     let missing = bases.unresolved.iter().map(|unresolved| {
-        let severity = if unresolved.used { Severity::Error } else { Severity::Warning };
-        unresolved.diagnostic().with_severity(severity)
+        let mut missing = unresolved.diagnostic();
+        missing.severity = if unresolved.used { Severity::Error } else { Severity::Warning };
+        missing
     });
     let mut diagnostics = bases.diagnostics.clone();
     diagnostics.extend(missing);

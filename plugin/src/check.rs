@@ -1,11 +1,12 @@
 //! `check`: what a pull request runs. Everything that `generate` would refuse, and more warnings.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use crate::abi::{Answer, Arguments, GitNeed, Needs, Request};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::generate::{self, Inputs};
+use crate::go_regex::GoRegex;
 use crate::images;
+use crate::sorted::SortedMap;
+use crate::warehouse::selection;
 use crate::yaml::Source;
 
 /// Files that build several images at once, as their tools look for them at a repository's root.
@@ -70,20 +71,25 @@ pub fn check(request: &Request, args: &Args) -> Answer {
 
 /// One image enrolled under two names is rebuilt, or watched, twice.
 fn twice(inputs: &Inputs<'_>, source: Source<'_>, found: &mut Diagnostics) {
-    let mut first: BTreeMap<(String, String), &str> = BTreeMap::new();
+    let mut first: SortedMap<&str> = SortedMap::new();
     for enrolment in inputs.enrolments.values() {
-        let watched = match &enrolment.build {
-            Some(_) => String::new(),
-            None => format!("{:?}", crate::warehouse::selection(&enrolment.watch).ok()),
-        };
-        match first.get(&(enrolment.image.name(), watched.clone())) {
+        let mut watched = enrolment.image.name();
+        if enrolment.build.is_none() {
+            if let Ok(selection) = selection(&enrolment.watch) {
+                for part in
+                    [Some(selection.strategy.name().to_owned()), selection.constraint, selection.pattern]
+                {
+                    watched.push('\n');
+                    watched.push_str(&part.unwrap_or_default());
+                }
+            }
+        }
+        match first.get(&watched) {
             Some(other) => {
                 let message = format!("`{}` is enrolled as `{other}` too", enrolment.image.name());
                 found.push(source.warning("IF0510", enrolment.place, message).hint("keep one of the two"));
             }
-            None => {
-                first.insert((enrolment.image.name(), watched), &enrolment.name);
-            }
+            None => drop(first.insert(watched, &enrolment.name)),
         }
     }
 }
@@ -92,9 +98,14 @@ fn twice(inputs: &Inputs<'_>, source: Source<'_>, found: &mut Diagnostics) {
 fn patterns(inputs: &Inputs<'_>, source: Source<'_>, found: &mut Diagnostics) {
     for enrolment in inputs.enrolments.values() {
         let Some(pattern) = &enrolment.watch.allow_tags else { continue };
-        if pattern.value.matches_no_tag {
+        let matches = |text| GoRegex::parse(text).map_or(true, |regex| regex.can_match_tag());
+        if !matches(&pattern.value.text) {
             let message = format!("no tag can match `{}`", pattern.value.text);
-            let hint = "tags are letters, digits, `_`, `.` and `-`; outside quotes YAML keeps a backslash as it is, so one is enough";
+            let hint = if pattern.value.text.contains("\\\\") {
+                "outside double quotes YAML keeps a backslash, so one is enough: `^22\\.04$`"
+            } else {
+                "a tag is at most 128 letters, digits, `_`, `.` and `-`, and begins with none of the last two"
+            };
             found.push(source.warning("IF0511", pattern.place, message).hint(hint));
         }
     }
@@ -103,10 +114,9 @@ fn patterns(inputs: &Inputs<'_>, source: Source<'_>, found: &mut Diagnostics) {
 /// A commit of state starts CI, which publishes an image, which is analyzed, which commits state.
 fn own_repository(inputs: &Inputs<'_>, source: Source<'_>, found: &mut Diagnostics) {
     let Some(own) = inputs.factory.git_url.as_deref().filter(|_| !inputs.factory.skip_ci) else { return };
-    let normal = |url: &str| url.trim_end_matches('/').trim_end_matches(".git").to_lowercase();
     for enrolment in inputs.enrolments.values() {
         let Some(build) = &enrolment.build else { continue };
-        if normal(&inputs.factory.git_url(build)) == normal(own) {
+        if same_repository(&inputs.factory.git_url(build), own) {
             let message = format!(
                 "the state is committed to the repository that builds `{}`, and `skipCI` is off",
                 enrolment.name
@@ -118,20 +128,30 @@ fn own_repository(inputs: &Inputs<'_>, source: Source<'_>, found: &mut Diagnosti
     }
 }
 
-fn sources(inputs: &Inputs<'_>) -> BTreeSet<(String, String)> {
-    let builds = inputs.enrolments.values().filter_map(|enrolment| enrolment.build.as_ref());
-    builds.map(|build| (inputs.factory.git_url(build), build.branch.clone())).collect()
+/// Whether two URLs lead to one repository, whatever the transport and the user:
+/// `git@host:acme/web.git` and `https://host/acme/web`.
+fn same_repository(a: &str, b: &str) -> bool {
+    let place = |url: &str| {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/');
+        let rest = rest.strip_suffix(".git").unwrap_or(rest);
+        let host_end = rest.find('/').unwrap_or(rest.len());
+        let host = rest[..host_end].rfind('@').map_or(0, |at| at + 1);
+        rest[host..].replacen(':', "/", 1).to_ascii_lowercase()
+    };
+    place(a) == place(b)
 }
 
+/// What is not fetched yet: one need for each repository and branch.
 fn needs(inputs: &Inputs<'_>, request: &Request) -> Vec<GitNeed> {
-    let is_there = |(url, reference): &(String, String)| {
-        request.fetched.git.iter().any(|git| git.url == *url && git.reference == *reference)
-    };
-    sources(inputs)
-        .into_iter()
-        .filter(|source| !is_there(source))
-        .map(|(url, reference)| GitNeed { url, reference, paths: BUILD_FILES.map(str::to_owned).to_vec() })
-        .collect()
+    let mut needs = SortedMap::new();
+    for build in inputs.enrolments.values().filter_map(|enrolment| enrolment.build.as_ref()) {
+        let (url, reference) = (inputs.factory.git_url(build), build.branch.clone());
+        if !request.fetched.git.iter().any(|git| git.url == url && git.reference == reference) {
+            let paths = BUILD_FILES.iter().map(|&path| path.to_owned()).collect();
+            needs.insert([&url, "\n", &reference].concat(), GitNeed { url, reference, paths });
+        }
+    }
+    needs.into_values().collect()
 }
 
 /// Arguments and target that a bake or compose file passes are not read; images.yaml must say them.
@@ -148,14 +168,9 @@ fn build_files(inputs: &Inputs<'_>, request: &Request, source: Source<'_>, found
             continue;
         }
         let says_all = !build.build_args.is_empty() || build.target.is_some();
-        let folder = build.dockerfile.value.rsplit_once('/').map_or("", |(folder, _)| folder);
         for (path, text) in &git.files {
             let Some(text) = text else { continue };
-            let names_it = text.contains(&build.dockerfile.value)
-                || (!folder.is_empty()
-                    && text
-                        .lines()
-                        .any(|line| line.trim_end_matches(['"', '\'', '/', ',']).ends_with(folder)));
+            let names_it = names(text, &build.dockerfile.value);
             if names_it && !says_all {
                 let message =
                     format!("{path} builds `{}` too, and what it passes is not read", build.dockerfile.value);
@@ -167,6 +182,17 @@ fn build_files(inputs: &Inputs<'_>, request: &Request, source: Source<'_>, found
             }
         }
     }
+}
+
+/// Whether a bake or compose file names a Dockerfile or, as `build` and `context` do, its folder.
+fn names(text: &str, dockerfile: &str) -> bool {
+    let folder = dockerfile.rsplit_once('/').map_or(".", |(folder, _)| folder);
+    let mut words = text.split(|c: char| c.is_whitespace() || "\"',=[]{}".contains(c));
+    words.any(|word| {
+        let word = word.trim_end_matches('/');
+        let word = word.strip_prefix("./").unwrap_or(word);
+        !word.is_empty() && (word == dockerfile || word == folder)
+    })
 }
 
 /// A finding as GitHub's runner reads it from a job's output.
@@ -183,4 +209,31 @@ pub fn github_annotation(diagnostic: &Diagnostic) -> String {
     });
     let hint = diagnostic.hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
     format!("::{kind} {place}title={}::{}", diagnostic.code, escape(&format!("{}{hint}", diagnostic.message)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{names, same_repository};
+
+    #[test]
+    fn one_repository_has_many_urls() {
+        let same = |a: &str, b: &str| assert!(same_repository(a, b), "{a} {b}");
+        same("https://github.com/acme/web.git", "https://github.com/Acme/web/");
+        same("https://github.com/acme/web.git", "git@github.com:acme/web.git");
+        same("ssh://git@github.com/acme/web", "https://token@github.com/acme/web");
+        assert!(!same_repository("https://github.com/acme/web.git", "https://github.com/acme/web2"));
+        assert!(!same_repository("https://github.com/acme/web.git", "https://gitlab.com/acme/web"));
+    }
+
+    #[test]
+    fn bake_and_compose_files_name_a_dockerfile_or_its_folder() {
+        let finds = |text: &str, dockerfile: &str| assert!(names(text, dockerfile), "{text}");
+        finds("services:\n  web:\n    build: ./apps/web/\n", "apps/web/Dockerfile");
+        finds("    build: {context: apps/web, dockerfile: Dockerfile.prod}\n", "apps/web/Dockerfile.prod");
+        finds("target \"web\" {\n  dockerfile = \"apps/web/Dockerfile\"\n}\n", "apps/web/Dockerfile");
+        finds("{\"target\":{\"web\":{\"context\":\".\"}}}", "Dockerfile");
+        finds("    dockerfile: Dockerfile\n", "Dockerfile");
+        assert!(!names("    build: apps/web2\n    volumes: [./apps/web:/srv]\n", "apps/web/Dockerfile"));
+        assert!(!names("    image: ghcr.io/acme/web\n    volumes: [.:/srv]\n", "Dockerfile"));
+    }
 }

@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::{Deref, Range};
+use std::ops::{Deref, DerefMut, Range};
 
 use serde::Deserialize;
 
@@ -154,13 +154,6 @@ impl Diagnostic {
         self
     }
 
-    /// The same, as bad as given.
-    #[must_use]
-    pub fn with_severity(mut self, severity: Severity) -> Self {
-        self.0.severity = severity;
-        self
-    }
-
     /// Whether it is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
@@ -172,6 +165,12 @@ impl Deref for Diagnostic {
 
     fn deref(&self) -> &Finding {
         &self.0
+    }
+}
+
+impl DerefMut for Diagnostic {
+    fn deref_mut(&mut self) -> &mut Finding {
+        &mut self.0
     }
 }
 

@@ -27,6 +27,7 @@
 
 mod characters;
 mod parser;
+mod shortest;
 mod tree;
 
 use std::fmt;
@@ -179,6 +180,20 @@ impl GoRegex {
             Piece::Start | Piece::End => None,
         });
         tag.collect::<Option<String>>().filter(|tag| is_tag(tag))
+    }
+}
+
+impl GoRegex {
+    /// Whether there is a tag that the pattern is found in.
+    ///
+    /// ```
+    /// use image_factory::go_regex::GoRegex;
+    /// assert!(GoRegex::parse(r"^3\.[0-9]+-slim$")?.can_match_tag());
+    /// assert!(!GoRegex::parse(r"^3\\.[0-9]+-slim$")?.can_match_tag()); // no tag holds a backslash
+    /// # Ok::<(), image_factory::go_regex::RegexError>(())
+    /// ```
+    pub fn can_match_tag(&self) -> bool {
+        self.node.shortest_tag().is_some()
     }
 }
 

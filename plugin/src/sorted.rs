@@ -6,6 +6,9 @@
 use std::cmp::Ordering;
 use std::collections::btree_map::{self, BTreeMap};
 use std::fmt;
+use std::ops::{Bound, Index};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A map from name to value, in the order of names.
 #[derive(Clone)]
@@ -77,6 +80,12 @@ impl<V> SortedMap<V> {
     /// Names and values, in the order of names.
     pub fn iter(&self) -> Iter<'_, V> {
         Iter { index: self.index.iter(), slots: &self.slots }
+    }
+
+    /// The same from a name on, or from where it would stand.
+    pub fn iter_from(&self, name: &str) -> impl Iterator<Item = (&String, &V)> {
+        let range = self.index.range::<str, _>((Bound::Included(name), Bound::Unbounded));
+        range.map(|(name, at)| (name, self.slots[*at].as_ref().expect(HAS_SLOT)))
     }
 
     /// The names, in order.
@@ -162,6 +171,16 @@ impl<'a, V> IntoIterator for &'a SortedMap<V> {
     }
 }
 
+impl<V> Index<&str> for SortedMap<V> {
+    type Output = V;
+
+    /// # Panics
+    /// There is no value of that name.
+    fn index(&self, name: &str) -> &V {
+        self.get(name).expect("there is a value of that name")
+    }
+}
+
 impl<V> Extend<(String, V)> for SortedMap<V> {
     fn extend<T: IntoIterator<Item = (String, V)>>(&mut self, entries: T) {
         for (name, value) in entries {
@@ -181,6 +200,25 @@ impl<V> FromIterator<(String, V)> for SortedMap<V> {
 impl<V> Default for SortedMap<V> {
     fn default() -> Self {
         SortedMap::new()
+    }
+}
+
+impl<V, const N: usize> From<[(String, V); N]> for SortedMap<V> {
+    fn from(entries: [(String, V); N]) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+// Hosts send and read maps as serde does; the module has its own JSON.
+impl<V: Serialize> Serialize for SortedMap<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self)
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for SortedMap<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BTreeMap::<String, V>::deserialize(deserializer).map(|map| map.into_iter().collect())
     }
 }
 

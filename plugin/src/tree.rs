@@ -1,13 +1,13 @@
 //! The folder a verb works on: a sorted map of relative path to text.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
+
+use crate::sorted::SortedMap;
 
 /// The files of one folder by their path in it, with `/` between the parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Tree(pub BTreeMap<String, File>);
+pub struct Tree(pub SortedMap<File>);
 
 /// What stands at a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -59,9 +59,9 @@ impl Tree {
 
     /// The paths below `folder` (given without a trailing `/`), in order.
     pub fn below<'a>(&'a self, folder: &'a str) -> impl Iterator<Item = (&'a str, &'a File)> {
-        let first = format!("{folder}/");
+        let first = [folder, "/"].concat();
         self.0
-            .range(first.clone()..)
+            .iter_from(&first)
             .take_while(move |(path, _)| path.starts_with(&first))
             .map(|(path, file)| (path.as_str(), file))
     }

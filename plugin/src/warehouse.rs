@@ -54,16 +54,12 @@ pub struct TagPattern {
     pub text: String,
     /// The one tag it matches, if it matches exactly one.
     pub literal: Option<String>,
-    /// The one text that it matches is no tag.
-    pub matches_no_tag: bool,
 }
 
 impl TagPattern {
     /// What we need to know of an expression.
     pub fn new(regex: &GoRegex) -> Self {
-        let literal = regex.literal();
-        let matches_no_tag = literal.as_deref().is_some_and(|text| !is_tag(text));
-        TagPattern { text: regex.as_str().to_owned(), literal, matches_no_tag }
+        TagPattern { text: regex.as_str().to_owned(), literal: regex.literal() }
     }
 }
 
@@ -115,8 +111,9 @@ pub fn selection(watch: &Watch) -> Result<Selection, SelectionError> {
             (None, None) => Err(SelectionError {
                 code: "IF0218",
                 place: watch.allow_tags.as_ref().map(|pattern| pattern.place),
-                message: "imageSelectionStrategy `Digest` follows one tag, and this pattern matches several"
-                    .into(),
+                message:
+                    "imageSelectionStrategy `Digest` follows one tag, and this pattern is not the name of one"
+                        .into(),
                 hint: "write `constraint: TAG`, or anchor and escape the pattern: `^22\\.04$`".into(),
             }),
         },

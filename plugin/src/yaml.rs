@@ -9,13 +9,13 @@ mod quick;
 mod value;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 pub use value::{emit, emit_documents, is_ambiguous, Map, Value};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::sorted::SortedSet;
 
 /// How deep lists and maps may be nested.
 pub const MAX_DEPTH: usize = 32;
@@ -357,7 +357,7 @@ impl<'a> Reader<'a> {
 
     fn entries(&mut self, depth: usize) -> Read<Vec<(Key<'a>, Node<'a>)>> {
         let mut entries: Vec<(Key<'a>, Node<'a>)> = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut seen = SortedSet::new();
         loop {
             let (event, span) = self.next()?;
             let place = Place::from(span);
@@ -373,7 +373,7 @@ impl<'a> Reader<'a> {
                     .error("IF0106", place, "merge keys are not read here")
                     .hint("write the keys out in place of the `<<`"));
             }
-            if !seen.insert(key.text.clone()) {
+            if !seen.insert(key.text.as_ref()) {
                 let first = entries.iter().find(|(other, _)| other.text == key.text);
                 let line = first.map_or(0, |(other, _)| other.place.line);
                 return Err(self

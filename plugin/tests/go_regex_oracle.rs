@@ -28,7 +28,7 @@ fn agrees_with_go() {
     let answers = ask_go(&questions);
     assert_eq!(answers.len(), questions.len());
 
-    let (mut accepted, mut matches, mut literals, mut by_version) = (0, 0, 0, 0);
+    let (mut accepted, mut matches, mut literals, mut without_tags, mut by_version) = (0, 0, 0, 0, 0);
     let mut differences = Vec::new();
     for ((pattern, tags), answer) in questions.iter().zip(&answers) {
         let ours = GoRegex::parse(pattern);
@@ -46,6 +46,15 @@ fn agrees_with_go() {
         }
         accepted += usize::from(answer != "-");
         matches += answer.matches('1').count();
+        let is_tag = |tag: &str| image_factory::reference::is_tag(tag);
+        if ours.as_ref().is_ok_and(|regex| !regex.can_match_tag()) {
+            without_tags += 1;
+            let matched =
+                tags.iter().zip(answer.chars()).find(|(tag, matched)| *matched == '1' && is_tag(tag));
+            if let Some((tag, _)) = matched {
+                differences.push(format!("{pattern:?} matches no tag, and Go finds it in {tag:?}"));
+            }
+        }
         if let Some(literal) = ours.ok().and_then(|regex| regex.literal()) {
             literals += 1;
             for (tag, matched) in tags.iter().zip(answer.chars()) {
@@ -59,7 +68,7 @@ fn agrees_with_go() {
     }
     println!(
         "{count} patterns, {accepted} accepted, {matches} matches, {literals} with one tag only, \
-         {by_version} that depend on Go's version, {} differences",
+         {without_tags} without any, {by_version} that depend on Go's version, {} differences",
         differences.len()
     );
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), first(&differences, 20));

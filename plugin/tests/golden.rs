@@ -17,3 +17,8 @@ fn analyze() {
 fn lifecycle() {
     assert!(check_all("lifecycle", answer) > 0);
 }
+
+#[test]
+fn checks() {
+    assert!(check_all("check", answer) > 0);
+}

@@ -143,7 +143,12 @@ fn in_clone(
         return Ok(answer.exit);
     }
     let mut exit = OK;
+    let mut looks = 0;
     let pushed = repository.retry(ATTEMPTS, |folder| -> Result<Change, Failure> {
+        if looks > 0 {
+            say(format!("others pushed to {} first; looking again at its new tip\n", flags.git_branch));
+        }
+        looks += 1;
         let (tree, answer) = look(global, flags, host, sources, folder)?;
         tell(&answer);
         exit = answer.exit;

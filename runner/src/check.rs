@@ -1,10 +1,11 @@
 //! `image-factory check`: what a pull request runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use image_factory::abi::diagnostics;
 use image_factory::check::github_annotation;
+use image_factory::diagnostic::Diagnostic;
 use serde_json::json;
 
 use crate::ask::{ask, folder, host, request};
@@ -41,7 +42,8 @@ enum Output {
 }
 
 pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
-    let tree = worktree::read(&folder(flags.dir.as_deref())?, false)?;
+    let folder = folder(flags.dir.as_deref())?;
+    let tree = worktree::read(&folder, false)?;
     let mut sources = Sources::new(&flags.source_dir, true)?;
     let host = host(global)?;
     let args = json!({
@@ -64,9 +66,19 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
         }
         Output::Github => {
             let lines: String =
-                answer.diagnostics.iter().map(|found| github_annotation(found) + "\n").collect();
+                answer.diagnostics.into_iter().map(|found| annotation(found, &folder)).collect();
             print(lines.as_bytes())?;
         }
     }
     Ok(answer.exit)
+}
+
+/// A line of a workflow's log; its file is named from where the workflow stands, which is the
+/// repository's root, or GitHub would not find it.
+fn annotation(mut found: Diagnostic, folder: &Path) -> String {
+    if let Some(place) = &mut found.location {
+        let folder = folder.strip_prefix(".").unwrap_or(folder);
+        place.file = folder.join(&place.file).display().to_string();
+    }
+    github_annotation(&found) + "\n"
 }

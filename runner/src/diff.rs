@@ -1,13 +1,13 @@
 //! What a dry run shows.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use image_factory::sorted::SortedMap;
 use image_factory::tree::Tree;
 use similar::TextDiff;
 
 /// The changes of files as a unified diff that `git apply` takes.
-pub fn unified(tree: &Tree, files: &BTreeMap<String, Option<String>>) -> String {
+pub fn unified(tree: &Tree, files: &SortedMap<Option<String>>) -> String {
     let mut out = String::new();
     for (path, text) in files {
         let before = tree.text(path).unwrap_or_default();

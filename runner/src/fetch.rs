@@ -5,10 +5,12 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use image_factory::abi::{GitFetched, GitNeed};
+use image_factory::sorted::SortedMap;
 
-use crate::git::{self, Git, Scratch};
+use crate::git::{self, Git};
 use crate::host::Fetch;
 use crate::outcome::Failure;
+use crate::progress::Progress;
 
 /// The largest source file that is read, in bytes.
 const MAX_FILE: u64 = 8 << 20;
@@ -21,7 +23,7 @@ pub struct Sources {
     /// Whether git may not be asked.
     offline: bool,
     /// git, once something must be fetched; it keeps what it fetched until the end.
-    git: Option<(Git, Scratch, git::Sources)>,
+    git: Option<git::Sources>,
 }
 
 impl Sources {
@@ -56,13 +58,15 @@ impl Sources {
     }
 
     fn with_git(&mut self, needs: &[GitNeed]) -> Result<Vec<GitFetched>, git::GitError> {
-        if self.git.is_none() {
-            let git = Git::from_environment()?;
-            let scratch = Scratch::new(&git.temporary)?;
-            self.git = Some((git, scratch, git::Sources::new()));
-        }
-        let (git, scratch, sources) = self.git.as_mut().expect("set just above");
-        Ok(sources.fetch(git, needs, scratch))
+        let sources = match &mut self.git {
+            Some(sources) => sources,
+            none => none.insert(git::Sources::new(Git::from_environment()?)?),
+        };
+        let progress = match sources.unknown(needs) {
+            0 => None,
+            new => Some(Progress::new("fetching", new)),
+        };
+        Ok(sources.fetch(needs, &|answer| progress.iter().for_each(|progress| progress.step(&step(answer)))))
     }
 
     fn folder(&self, url: &str) -> Option<&Path> {
@@ -85,7 +89,7 @@ impl Fetch for Sources {
             match self.folder(&need.url) {
                 Some(folder) => drop(fetched.insert(at, from_folder(folder, need))),
                 None if self.offline => {
-                    let error = "no --source-dir holds it, and --offline forbids to fetch it".to_owned();
+                    let error = "no --source-dir holds it, and nothing is fetched".to_owned();
                     fetched.insert(at, failed(need, error));
                 }
                 None => remote.push((at, need.clone())),
@@ -102,18 +106,25 @@ impl Fetch for Sources {
     }
 }
 
+/// `fetched main of https://github.com/acme/web.git`, without a credential.
+fn step(answer: &GitFetched) -> String {
+    let did = if answer.error.is_some() { "could not fetch" } else { "fetched" };
+    let of = if answer.reference.is_empty() { "" } else { " of " };
+    format!("{did} {}{of}{}", answer.reference, git::shown_url(&answer.url))
+}
+
 fn failed(need: &GitNeed, error: String) -> GitFetched {
     GitFetched {
         url: need.url.clone(),
         reference: need.reference.clone(),
         commit: None,
-        files: BTreeMap::new(),
+        files: SortedMap::new(),
         error: Some(error),
     }
 }
 
 fn from_folder(folder: &Path, need: &GitNeed) -> GitFetched {
-    let mut files = BTreeMap::new();
+    let mut files = SortedMap::new();
     for path in &need.paths {
         match read(folder, path) {
             Ok(text) => drop(files.insert(path.clone(), text)),

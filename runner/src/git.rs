@@ -7,7 +7,7 @@
 //!                            a lost race reads the new tip and asks f again
 //! ```
 //!
-//! Git runs without a terminal, hooks or submodules, with a time limit, and reads none of the
+//! Git runs without a terminal, hooks or submodules, with limits on time and size, and reads none of the
 //! `GIT_*` variables but those that carry credentials, certificates and identity. A credential
 //! reaches git only by git's own ways, and no text that this module returns holds one.
 //!
@@ -26,6 +26,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use address::shown_url;
 pub use error::{GitError, Kind};
 pub use scratch::Scratch;
 pub use sources::{Sources, MAX_FILE};
@@ -41,6 +42,8 @@ pub struct Git {
     pub program: PathBuf,
     /// How long one git process may run.
     pub time_limit: Duration,
+    /// How many bytes one repository may take on the disk.
+    pub size_limit: u64,
     /// Where temporary folders are made.
     pub temporary: PathBuf,
     environment: process::Environment,
@@ -68,6 +71,7 @@ impl Git {
         Ok(Git {
             program: PathBuf::from("git"),
             time_limit: Duration::from_secs(120),
+            size_limit: 1 << 30,
             temporary,
             environment: process::Environment::of(variables)?,
         })

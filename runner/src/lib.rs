@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod git;
 pub mod host;
 pub mod outcome;
+mod progress;
 pub mod worktree;
 
 mod about;

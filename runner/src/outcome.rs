@@ -80,7 +80,7 @@ pub fn say(text: String) {
 }
 
 /// Without the control characters that a terminal would obey, whoever wrote them into a file.
-fn printable(text: String) -> String {
+pub(crate) fn printable(text: String) -> String {
     let is_obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
     if text.contains(is_obeyed) {
         text.replace(is_obeyed, "?")

@@ -1,10 +1,10 @@
 //! A folder as a tree, and changed files back into it.
 
-use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use image_factory::sorted::SortedMap;
 use image_factory::tree::{File, Refusal, Tree};
 
 /// The largest images.yaml that is handed to the module, in bytes; it reads no larger one.
@@ -142,7 +142,7 @@ fn text(path: &Path, limit: u64) -> Result<String, Refusal> {
 ///
 /// # Errors
 /// A file or folder that cannot be written; then no file was changed, unless the last moves failed.
-pub fn write(folder: &Path, files: &BTreeMap<String, Option<String>>) -> Result<(), WorktreeError> {
+pub fn write(folder: &Path, files: &SortedMap<Option<String>>) -> Result<(), WorktreeError> {
     let mut ready = Vec::new();
     for (name, text) in files {
         let path = folder.join(name);

@@ -162,6 +162,23 @@ fn argo_cd_gets_a_few_lines() {
 }
 
 #[test]
+fn findings_are_text_json_or_annotations() {
+    let above = tempfile::tempdir().expect("a folder can be made");
+    fs::create_dir(above.path().join("image-factory")).expect("a folder can be made");
+    let images = IMAGES.replace("^16-alpine$", "^16 alpine$");
+    fs::write(above.path().join("image-factory/images.yaml"), images).expect("a file can be written");
+    let check = |output: &str| run(above.path(), &["check", "--output", output]);
+    assert!(stderr(&check("text")).starts_with("warning[IF0511]: no tag can match `^16 alpine$`\n"));
+    let json: Value = serde_json::from_slice(&check("json").stdout).expect("JSON");
+    assert_eq!(json["diagnostics"][0]["code"], "IF0511");
+    assert_eq!(json["diagnostics"][0]["line"], 4);
+    let start = "::warning file=image-factory/images.yaml,line=4,col=14,endColumn=24,title=IF0511::no tag";
+    let github = check("github");
+    assert!(stdout(&github).starts_with(start), "{}", stdout(&github));
+    assert_eq!((github.status.code(), stderr(&github)), (Some(0), ""));
+}
+
+#[test]
 fn a_recorded_request_gives_the_same_answer() {
     for images in [IMAGES, "- name: Wrong\n"] {
         let folder = factory(images);

@@ -1,6 +1,5 @@
 //! Git against repositories made here, with isolated settings and no network but loopback.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
@@ -11,6 +10,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::time::{Duration, Instant};
 
 use image_factory::abi::{GitFetched, GitNeed};
+use image_factory::sorted::SortedMap;
 use image_factory_runner::git::{
     Change, Git, GitError, Kind, Pushed, Scratch, Sources, StateRepository, ATTEMPTS, CREDENTIALS_VARIABLE,
     MAX_FILE,
@@ -116,8 +116,7 @@ impl World {
     }
 
     fn fetch(&self, git: &Git, needs: &[GitNeed]) -> Vec<GitFetched> {
-        let cache = Scratch::new(&git.temporary).unwrap();
-        let answers = Sources::new().fetch(git, needs, &cache);
+        let answers = Sources::new(git.clone()).unwrap().fetch(needs, &|_| ());
         for answer in &answers {
             let shown = format!("{answer:?}");
             assert!(!shown.contains("/tmp/image-factory-") || answer.url.contains("/tmp"), "{shown}");
@@ -299,9 +298,12 @@ fn many_needs_of_one_repository_are_one_fetch_without_other_files() {
     let trace = world.path("trace");
     let git = world.client_with(&[("GIT_TRACE", trace.to_str().unwrap())]);
     let needs: Vec<GitNeed> = names.iter().map(|name| need(&world.url("app"), "main", &[name])).collect();
-    let cache = Scratch::new(&git.temporary).unwrap();
-    let mut sources = Sources::new();
-    let answers = sources.fetch(&git, &needs, &cache);
+    let mut sources = Sources::new(git).unwrap();
+    let told = Mutex::new(Vec::new());
+    assert_eq!(sources.unknown(&needs), 1);
+    let answers = sources.fetch(&needs, &|answer| told.lock().unwrap().push(answer.commit.clone()));
+    assert_eq!(told.into_inner().unwrap(), [Some(commit.clone())]);
+    assert_eq!(sources.unknown(&needs), 0);
     assert_eq!(answers.len(), 1);
     for (name, expected) in names.iter().zip(&texts) {
         assert_eq!(text(&answers[0], name), Some(expected.as_str()));
@@ -316,15 +318,40 @@ fn many_needs_of_one_repository_are_one_fetch_without_other_files() {
     assert_eq!(fetches(&trace), 2, "the tip, and its files in one go");
     // The branch moves; what this run sees does not, and what it knows costs no connection.
     world.push("app", "main", &[("apps/0/Dockerfile", b"FROM moved\n")]);
-    let answers = sources.fetch(&git, &[need(&world.url("app"), "main", &["apps/0/Dockerfile"])], &cache);
+    let answers =
+        sources.fetch(&[need(&world.url("app"), "main", &["apps/0/Dockerfile"])], &|_| panic!("not new"));
     assert_eq!(answers[0].commit.as_ref(), Some(&commit));
     assert_eq!(text(&answers[0], "apps/0/Dockerfile"), Some("FROM image0\n"));
     assert_eq!(fetches(&trace), 2);
     // Nothing else was downloaded.
     let object = world.git("app", &["rev-parse", "main:unneeded"]);
-    let repository = cache.path().join("source-1");
+    let scratch = fs::read_dir(world.path("tmp")).unwrap().next().unwrap().unwrap();
+    let repository = scratch.path().join("source-1");
     let all = world.git(repository.to_str().unwrap(), &["cat-file", "--batch-check", "--batch-all-objects"]);
     assert!(!all.contains(&object) && all.contains(" blob "), "{all}");
+    drop(sources);
+    world.assert_nothing_left();
+}
+
+#[test]
+fn a_repository_is_bounded_in_bytes() {
+    let world = World::new();
+    // Which do not compress: a counter, hashed by multiplication.
+    let noise: Vec<u8> =
+        (0_u64..400_000).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect();
+    world.repository("app", &[("Dockerfile", b"FROM a\n"), ("video", &noise)]);
+    let mut git = world.client();
+    git.size_limit = 1 << 20;
+    // A server without filters sends all files.
+    let text = error(world.fetch_one(&git, &world.url("app"), "main", &["Dockerfile"]));
+    let url = world.url("app");
+    let hint = format!("(hint: clone it yourself, and name the clone: `--source-dir {url}=FOLDER`)");
+    assert!(text.ends_with(&format!("the repository has more than 1 MiB {hint}")), "{text}");
+    world.assert_nothing_left();
+    // With them, the file that is not asked for does not count.
+    world.set("app", "uploadpack.allowFilter", "true");
+    let answer = world.fetch_one(&git, &url, "main", &["Dockerfile"]);
+    assert_eq!(self::text(&answer, "Dockerfile"), Some("FROM a\n"));
 }
 
 #[test]
@@ -719,7 +746,7 @@ const STATE: &[(&str, &[u8])] = &[
     ("fleet/state/base-images/node-22.yaml", b"name: node-22\n"),
 ];
 
-fn changes(files: &[(&str, Option<&str>)]) -> BTreeMap<String, Option<String>> {
+fn changes(files: &[(&str, Option<&str>)]) -> SortedMap<Option<String>> {
     files.iter().map(|(path, text)| ((*path).to_owned(), text.map(str::to_owned))).collect()
 }
 

@@ -36,6 +36,10 @@ impl Set {
         Set(self.0 | other.0)
     }
 
+    pub(super) fn and(self, other: Set) -> Set {
+        Set(self.0 & other.0)
+    }
+
     pub(super) fn not(self) -> Set {
         Set(!self.0)
     }

@@ -42,6 +42,11 @@ pub(super) enum Transport {
 
 const LONGEST_URL: usize = 4096;
 
+/// A URL as people are shown it: without user and password, and not at all where it is none.
+pub fn shown_url(url: &str) -> String {
+    Address::parse(url).map_or_else(|_| "a repository".to_owned(), |address| address.shown)
+}
+
 impl Address {
     /// Reads a URL as git does (git 2.39, `transport_get` and `parse_connect_url`).
     ///

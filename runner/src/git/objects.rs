@@ -102,14 +102,13 @@ impl Repository {
             }
             None => None,
         };
-        let ssh = if address.is_local() { None } else { git.quiet_ssh() };
         let url = address.url.replace('\\', "\\\\").replace('"', "\\\"");
-        let repository = Repository {
+        let mut repository = Repository {
             git: git.clone(),
             git_dir,
             address,
             credential,
-            ssh,
+            ssh: None,
             secrets,
             blobs: Some(BTreeSet::new()),
         };
@@ -118,6 +117,9 @@ impl Repository {
             ["init", "--quiet", "--bare", "--template="],
             vec![],
         )?;
+        if !repository.address.is_local() {
+            repository.ssh = git.quiet_ssh(&repository.git_dir);
+        }
         // In the file, and not an argument: a URL may hold a token as its user.
         let mut config =
             std::fs::OpenOptions::new().append(true).open(repository.git_dir.join("config")).map_err(disk)?;
@@ -127,7 +129,7 @@ impl Repository {
 
     /// A git command on this repository.
     pub fn command(&self) -> Command {
-        let mut command = self.git.command(Some(&self.git_dir), Some(&self.address));
+        let mut command = self.git.command(&self.git_dir, Some(&self.address));
         if let Some(file) = &self.credential {
             // What stands in the URL comes before what other helpers know, and goes to none of them.
             command.args(["-c", "credential.helper="]);
@@ -165,7 +167,7 @@ impl Repository {
 
     /// Runs a git command that may fail by itself.
     pub fn run(&self, doing: &str, command: Command, stdin: Vec<u8>) -> Result<Finished, GitError> {
-        self.git.run(command, stdin).map_err(|error| {
+        self.git.run(command, stdin, &self.git_dir).map_err(|error| {
             let error = GitError { message: format!("{doing}: {}", error.message), ..error };
             self.with_hint(error)
         })

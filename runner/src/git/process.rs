@@ -131,14 +131,15 @@ pub(super) struct Finished {
     pub stderr: String,
 }
 
-/// The most that a process may print on stdout.
-pub(super) const MAX_STDOUT: usize = 512 << 20;
+/// The most that a process may print on stdout: the largest state folder that is read, its files'
+/// sizes and names.
+pub(super) const MAX_STDOUT: usize = 320 << 20;
 /// The most of stderr that is kept; the rest is read and forgotten.
 const MAX_STDERR: usize = 64 << 10;
 
 impl Git {
     /// A git command on a repository, with all that isolates it.
-    pub(super) fn command(&self, git_dir: Option<&Path>, address: Option<&Address>) -> Command {
+    pub(super) fn command(&self, git_dir: &Path, address: Option<&Address>) -> Command {
         let mut command = Command::new(&self.program);
         command.env_clear().envs(&self.environment.variables);
         command.envs([
@@ -173,23 +174,23 @@ impl Git {
         if let Some(file) = &self.environment.credentials {
             command.arg("-c").arg(format!("credential.helper={}", reading_helper(file)));
         }
-        if let Some(git_dir) = git_dir {
-            let mut option = OsString::from("--git-dir=");
-            option.push(git_dir);
-            command.arg(option);
-        }
+        let mut option = OsString::from("--git-dir=");
+        option.push(git_dir);
+        command.arg(option);
         command
     }
 
     /// The settings of ssh, where the user has none: it must not ask, and must notice a dead line.
-    pub(super) fn quiet_ssh(&self) -> Option<&'static str> {
+    ///
+    /// Asked of a repository of ours, since those of the one that we may stand in are not meant.
+    pub(super) fn quiet_ssh(&self, git_dir: &Path) -> Option<&'static str> {
         let own = self.environment.get("GIT_SSH_COMMAND").or(self.environment.get("GIT_SSH"));
         if own.is_some() {
             return None;
         }
-        let mut command = self.command(None, None);
+        let mut command = self.command(git_dir, None);
         command.args(["config", "--get", "core.sshCommand"]);
-        match self.run(command, Vec::new()) {
+        match self.run(command, Vec::new(), git_dir) {
             Ok(finished) if finished.success => None,
             _ => Some(
                 "ssh -o BatchMode=yes -o ConnectTimeout=30 -o ServerAliveInterval=15 -o ServerAliveCountMax=4",
@@ -206,8 +207,14 @@ impl Git {
         self.environment.secrets.clone()
     }
 
-    /// Runs a command to its end, or stops it and all it started.
-    pub(super) fn run(&self, mut command: Command, stdin: Vec<u8>) -> Result<Finished, GitError> {
+    /// Runs a command to its end, or stops it and all it started: at the time limit, or when the
+    /// repository in `git_dir` has grown over its limit.
+    pub(super) fn run(
+        &self,
+        mut command: Command,
+        stdin: Vec<u8>,
+        git_dir: &Path,
+    ) -> Result<Finished, GitError> {
         // A group of its own, since git's helpers for the network outlive a killed git.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let child = command.spawn().map_err(|error| match error.kind() {
@@ -222,6 +229,13 @@ impl Git {
         let too_slow = || {
             let limit = self.time_limit.as_secs_f32();
             GitError::new(Kind::TimeLimit, format!("git did not end within {limit} s and was stopped"))
+        };
+        let within_size = || match size(git_dir, self.size_limit) <= self.size_limit {
+            true => Ok(()),
+            false => {
+                let what = format!("the repository has more than {} MiB", self.size_limit >> 20);
+                Err(GitError::new(Kind::TooLarge, what))
+            }
         };
         let (sender, receiver) = channel();
         if let Some(mut pipe) = running.child.stdin.take() {
@@ -260,6 +274,7 @@ impl Git {
                 }
                 Ok(Stream::StderrEnded) => stderr_ended = true,
                 Err(_) => {
+                    within_size()?;
                     // A shared connection of ssh, kept for the next use, holds stderr open.
                     if ended_at.is_none() && running.try_wait().is_some() {
                         ended_at = Some(now);
@@ -279,6 +294,7 @@ impl Git {
             }
             std::thread::sleep(Duration::from_millis(1));
         };
+        within_size()?;
         let stderr = stderr.lock().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         Ok(Finished {
             success: status.success(),
@@ -286,6 +302,24 @@ impl Git {
             stderr: stderr.unwrap_or_default(),
         })
     }
+}
+
+/// The bytes of a folder's files, counted until they are more than `limit`.
+///
+/// What vanishes meanwhile, as git's temporary files do, counts nothing.
+fn size(folder: &Path, limit: u64) -> u64 {
+    let mut size = 0;
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop().filter(|_| size <= limit) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                Ok(metadata) => size += metadata.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    size
 }
 
 enum Stream {

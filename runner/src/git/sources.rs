@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use image_factory::abi::{GitFetched, GitNeed};
+use image_factory::sorted::SortedMap;
 
-use super::address::{check_reference, path_in_repository, typed, Address};
+use super::address::{check_reference, path_in_repository, shown_url, typed, Address};
 use super::error::{GitError, Kind};
 use super::objects::{is_missing_reference, Extent, Repository};
 use super::{Git, Scratch};
@@ -27,10 +28,12 @@ const AT_ONCE: usize = 4;
 /// The repositories that one run has fetched.
 ///
 /// A reference is looked up once, so all files of a run are of one commit, however often it asks.
-#[derive(Default)]
 pub struct Sources {
+    git: Git,
     known: BTreeMap<Key, Result<Source, GitError>>,
     made: usize,
+    // Last, so that it outlives the repositories in it.
+    scratch: Scratch,
 }
 
 /// URL and reference, as asked.
@@ -54,16 +57,28 @@ struct Source {
 }
 
 impl Sources {
-    /// None yet.
-    pub fn new() -> Self {
-        Sources::default()
+    /// None yet, and an empty folder for them, which goes with this value.
+    ///
+    /// # Errors
+    /// The temporary folder can't be made.
+    pub fn new(git: Git) -> Result<Self, GitError> {
+        let scratch = Scratch::new(&git.temporary)?;
+        Ok(Sources { git, known: BTreeMap::new(), made: 0, scratch })
     }
 
-    /// Fetches what is needed into `cache`; one answer for each URL and reference, sorted by them.
+    /// How many repositories and references of these were not asked for before.
+    pub fn unknown(&self, needs: &[GitNeed]) -> usize {
+        let keys: BTreeSet<Key> =
+            needs.iter().map(|need| (need.url.clone(), need.reference.clone())).collect();
+        keys.iter().filter(|key| !self.known.contains_key(*key)).count()
+    }
+
+    /// Fetches what is needed; one answer for each URL and reference, sorted by them.
     ///
     /// Needs with the same URL and reference are one fetch and one answer with the files of all.
     /// A failure is the answer's `error`, with a hint in it; it concerns that answer alone.
-    pub fn fetch(&mut self, git: &Git, needs: &[GitNeed], cache: &Scratch) -> Vec<GitFetched> {
+    /// `told` hears of each repository that was not known before, from several threads.
+    pub fn fetch(&mut self, needs: &[GitNeed], told: &(dyn Fn(&GitFetched) + Sync)) -> Vec<GitFetched> {
         let mut wanted: BTreeMap<Key, BTreeSet<String>> = BTreeMap::new();
         for need in needs {
             let paths = wanted.entry((need.url.clone(), need.reference.clone())).or_default();
@@ -76,13 +91,18 @@ impl Sources {
             work.push(Work { key, paths, known, name: format!("source-{}", self.made) });
         }
         let workers = work.len().min(AT_ONCE);
+        let (git, scratch) = (&self.git, &self.scratch);
         let queue = Mutex::new(work);
         let done = Mutex::new(Vec::new());
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| loop {
                     let Some(work) = queue.lock().ok().and_then(|mut queue| queue.pop()) else { return };
-                    let answer = do_work(git, cache, work);
+                    let is_new = work.known.is_none();
+                    let answer = do_work(git, scratch, work);
+                    if is_new {
+                        told(&answer.2);
+                    }
                     if let Ok(mut done) = done.lock() {
                         done.push(answer);
                     }
@@ -105,7 +125,7 @@ fn do_work(git: &Git, cache: &Scratch, work: Work) -> (Key, Result<Source, GitEr
         url: key.0.clone(),
         reference: key.1.clone(),
         commit: None,
-        files: BTreeMap::new(),
+        files: SortedMap::new(),
         error: None,
     };
     let mut source = known.unwrap_or_else(|| Source::open(git, cache, &key, &name, Extent::Tip));
@@ -117,6 +137,13 @@ fn do_work(git: &Git, cache: &Scratch, work: Work) -> (Key, Result<Source, GitEr
         source = Source::open(git, cache, &key, &format!("{name}-whole"), Extent::TipWithFiles);
         files = read(&mut source, &paths);
     }
+    let files = files.map_err(|error| match (error.kind, &error.hint) {
+        (Kind::TooLarge, None) => {
+            let name = typed(&shown_url(&key.0));
+            error.hint(format!("clone it yourself, and name the clone: `--source-dir {name}=FOLDER`"))
+        }
+        _ => error,
+    });
     match files {
         Ok((commit, files)) => {
             answer.commit = Some(commit);
@@ -127,7 +154,7 @@ fn do_work(git: &Git, cache: &Scratch, work: Work) -> (Key, Result<Source, GitEr
     (key, source, answer)
 }
 
-type Files = (String, BTreeMap<String, Option<String>>);
+type Files = (String, SortedMap<Option<String>>);
 
 fn read(source: &mut Result<Source, GitError>, paths: &BTreeSet<String>) -> Result<Files, GitError> {
     let source = source.as_mut().map_err(|error| error.clone())?;
@@ -226,14 +253,13 @@ impl Source {
         }
     }
 
-    fn read(&mut self, paths: &BTreeSet<String>) -> Result<BTreeMap<String, Option<String>>, GitError> {
+    fn read(&mut self, paths: &BTreeSet<String>) -> Result<SortedMap<Option<String>>, GitError> {
         if paths.len() > MAX_PATHS {
             let what =
                 format!("more than {MAX_PATHS} files of `{}` are asked for", self.repository.address.shown);
             return Err(GitError::new(Kind::TooLarge, what));
         }
-        let mut files: BTreeMap<String, Option<String>> =
-            paths.iter().map(|path| (path.clone(), None)).collect();
+        let mut files: SortedMap<Option<String>> = paths.iter().map(|path| (path.clone(), None)).collect();
         let (asked, inside): (Vec<&String>, Vec<String>) =
             paths.iter().filter_map(|path| Some((path, path_in_repository(path)?))).unzip();
         let found = self.repository.follow(&self.commit, &inside)?;

@@ -12,6 +12,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use image_factory::sorted::SortedMap;
+
 use super::address::{check_reference, path_in_repository, typed, Address};
 use super::error::{kind_of, safe, GitError, Kind};
 use super::objects::{is_missing_reference, Entry, Extent, Repository, REMOTE};
@@ -35,7 +37,7 @@ const WRITABLE: &str = "state/";
 
 /// The most files of a factory's folder, and their bytes together.
 const MAX_FILES: usize = 400_000;
-const MAX_BYTES: usize = 256 << 20;
+const MAX_BYTES: u64 = 256 << 20;
 
 const TIP: &str = "refs/image-factory/tip";
 
@@ -43,7 +45,7 @@ const TIP: &str = "refs/image-factory/tip";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     /// Text by path in the factory's folder; `None` deletes a file.
-    pub files: BTreeMap<String, Option<String>>,
+    pub files: SortedMap<Option<String>>,
     /// The commit's message.
     pub message: String,
 }
@@ -169,7 +171,7 @@ impl StateRepository {
     /// network or disk trouble. A race is no error but [`Pushed::Rejected`].
     pub fn commit_and_push(
         &mut self,
-        changed: &BTreeMap<String, Option<String>>,
+        changed: &SortedMap<Option<String>>,
         message: &str,
     ) -> Result<Pushed, GitError> {
         let Some(commit) = self.commit(changed, message)? else { return Ok(Pushed::Nothing) };
@@ -270,12 +272,12 @@ impl StateRepository {
         let blobs: Vec<(&String, &Entry)> =
             self.entries.iter().filter(|(_, entry)| entry.is_blob()).collect();
         self.repository.fetch_blobs(blobs.iter().map(|(_, entry)| entry.object.clone()))?;
-        let mut contents =
-            self.repository.contents(&blobs.iter().map(|(_, e)| e.object.clone()).collect())?;
-        if contents.values().map(Vec::len).sum::<usize>() > MAX_BYTES {
+        let objects = blobs.iter().map(|(_, entry)| entry.object.clone()).collect();
+        if self.repository.sizes(&objects)?.values().sum::<u64>() > MAX_BYTES {
             let what = format!("the factory's folder has more than {} MiB", MAX_BYTES >> 20);
             return Err(GitError::new(Kind::TooLarge, what));
         }
+        let mut contents = self.repository.contents(&objects)?;
         let disk = |error| disk("write a temporary file", &error);
         if self.reads > 0 {
             std::fs::remove_dir_all(&self.folder).map_err(disk)?;
@@ -310,7 +312,7 @@ impl StateRepository {
     /// The commit of these changes on the tip; `None` where the tip has them all.
     fn commit(
         &mut self,
-        changed: &BTreeMap<String, Option<String>>,
+        changed: &SortedMap<Option<String>>,
         message: &str,
     ) -> Result<Option<String>, GitError> {
         let mut texts: Vec<(String, &str)> = Vec::new();

@@ -79,7 +79,9 @@ pub(crate) fn lay_over(tree: &mut Tree, over: &Tree) {
             Some(deleted) if *file == File::Text(String::new()) => {
                 let folder = format!("{deleted}/");
                 let before = tree.0.len();
-                tree.0.retain(|path, _| path != deleted && !path.starts_with(&folder));
+                let gone = |path: &&String| **path == deleted || path.starts_with(&folder);
+                let gone: Vec<String> = tree.0.keys().filter(gone).cloned().collect();
+                gone.iter().for_each(|path| drop(tree.0.remove(path)));
                 assert!(tree.0.len() < before, "`{path}` deletes nothing");
             }
             _ => {

@@ -3,6 +3,7 @@
 //! ```text
 //! tests/generate/<case>/             one step: input/, args.json, expected/
 //! tests/analyze/<case>/              the same, and sources/<owner>/<repository>/…
+//! tests/check/<case>/                the same
 //! tests/lifecycle/<case>/1-<name>/   one step after the other, each on what the one before left
 //!                        2-<name>/
 //! ```

@@ -1,8 +1,7 @@
 //! What git would give.
 
-use std::collections::BTreeMap;
-
 use image_factory::abi::{GitFetched, GitNeed};
+use image_factory::sorted::SortedMap;
 use image_factory::tree::Tree;
 
 /// Repositories as `<owner>/<repository>/<path>` and `<owner>/<repository>@<branch>/<path>`.
@@ -21,9 +20,9 @@ impl Sources {
                 url: need.url.clone(),
                 reference: need.reference.clone(),
                 commit: None,
-                files: BTreeMap::new(),
+                files: SortedMap::new(),
                 // The program's words for a repository that it may not fetch.
-                error: Some("no --source-dir holds it, and --offline forbids to fetch it".to_owned()),
+                error: Some("no --source-dir holds it, and nothing is fetched".to_owned()),
             };
         };
         let text = |path: &String| self.0.text(&format!("{folder}/{path}")).map(str::to_owned);

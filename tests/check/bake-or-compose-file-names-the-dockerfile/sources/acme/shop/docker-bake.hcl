@@ -1,0 +1,4 @@
+target "web" {
+  dockerfile = "apps/web/Dockerfile"
+  args = { NODE = "22" }
+}
