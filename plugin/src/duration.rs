@@ -263,7 +263,8 @@ fn unit(name: &str) -> Option<u64> {
 
 fn is_calendar(name: &str) -> bool {
     let name = name.trim();
-    name == "M" || matches!(singular(&name.to_lowercase()), "mo" | "mon" | "month" | "y" | "yr" | "year")
+    name == "M"
+        || matches!(singular(&name.to_ascii_lowercase()), "mo" | "mon" | "month" | "y" | "yr" | "year")
 }
 
 fn singular(name: &str) -> &str {
@@ -297,7 +298,7 @@ fn mended(text: &str) -> Option<String> {
     if text.len() > 64 {
         return None;
     }
-    let mut plain: String = text.trim_start_matches(['-', '+']).replace(',', ".").to_lowercase();
+    let mut plain: String = text.trim_start_matches(['-', '+']).replace(',', ".").to_ascii_lowercase();
     if plain.starts_with('p') {
         plain = plain.replace(['p', 't'], "");
     }

@@ -193,7 +193,7 @@ impl<'n, 'a> Fields<'n, 'a> {
 
 /// The candidate that takes the fewest edits to become `text`, if that is at most a third of it.
 pub fn nearest<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    let text: Vec<char> = text.to_lowercase().chars().take(64).collect();
+    let text: Vec<char> = text.to_ascii_lowercase().chars().take(64).collect();
     let limit = (text.len() / 3).max(1);
     candidates
         .map(|candidate| (edits(&text, candidate), candidate))
@@ -205,7 +205,7 @@ pub fn nearest<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Opt
 /// How many letters must be put in, taken out, changed or swapped with their neighbour (optimal
 /// string alignment distance).
 fn edits(a: &[char], b: &str) -> usize {
-    let b: Vec<char> = b.to_lowercase().chars().collect();
+    let b: Vec<char> = b.to_ascii_lowercase().chars().collect();
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=b.len()).collect();
     for i in 1..=a.len() {

@@ -78,7 +78,7 @@ impl ReferenceError {
 
     /// Something to type instead.
     pub fn hint(&self, text: &str) -> String {
-        let lower = text.to_lowercase();
+        let lower = text.to_ascii_lowercase();
         match self {
             ReferenceError::UppercaseRepository(_) if ImageReference::parse(&lower).is_ok() => {
                 format!("write `{lower}`")

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::instruction::InstructionError;
-use super::words::{Node, Word};
+use super::words::{lower, Node, Word};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -62,7 +62,7 @@ pub struct Flags {
 impl Flags {
     /// Checks the flags of a line.
     pub fn parse(node: &Node) -> Result<Self, (InstructionError, Range<usize>)> {
-        let keyword = node.keyword.text.to_uppercase();
+        let keyword = node.keyword.text.to_ascii_uppercase();
         let known = known(&keyword);
         let mut flags = Flags::default();
         for word in &node.flags {
@@ -81,9 +81,7 @@ impl Flags {
             }
             let value = match (kind, value) {
                 (Switch, None) => "true".to_owned(),
-                (Switch, Some(value)) if matches!(value.to_lowercase().as_str(), "true" | "false") => {
-                    value.to_lowercase()
-                }
+                (Switch, Some(value)) if matches!(lower(value).as_str(), "true" | "false") => lower(value),
                 (Switch, Some(value)) if !value.is_empty() => {
                     let error =
                         InstructionError::FlagNotBoolean { flag: name.to_owned(), value: value.to_owned() };

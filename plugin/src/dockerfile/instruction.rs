@@ -13,7 +13,7 @@ use super::flags::{comma_separated, Flags};
 use super::lines::{heredoc_name, LogicalLine};
 use super::mount::Mount;
 use super::suggest;
-use super::words::{lower, Node, Word};
+use super::words::{lower, upper, Node, Word};
 
 /// What an instruction says, as far as images depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,10 +190,12 @@ impl Explain for InstructionError {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            InstructionError::Unknown(keyword) => match suggest::nearest(&keyword.to_uppercase(), KEYWORDS) {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => "continue the line before it with a backslash, or delete it".to_owned(),
-            },
+            InstructionError::Unknown(keyword) => {
+                match suggest::nearest(&keyword.to_ascii_uppercase(), KEYWORDS) {
+                    Some(nearest) => format!("did you mean `{nearest}`?"),
+                    None => "continue the line before it with a backslash, or delete it".to_owned(),
+                }
+            }
             InstructionError::BeforeFrom(_) => {
                 "begin with `FROM image`; only ARG may stand before".to_owned()
             }
@@ -326,7 +328,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn instruction(&self) -> Result<Instruction, Failure> {
         let node = &self.line.node;
-        let keyword = lower(&node.keyword.text).to_uppercase();
+        let keyword = lower(&node.keyword.text).to_ascii_uppercase();
         let kind = self.kind(&keyword, node)?;
         let span = self.line.source.span(node.keyword.span.start..self.line.source.text.trim_end().len());
         Ok(Instruction { keyword, kind, span })
@@ -487,7 +489,7 @@ impl Reader<'_> {
             return Err((InstructionError::NoArgument("ONBUILD".to_owned()), node.span()));
         };
         Flags::parse(node)?;
-        let keyword = trigger.text.to_uppercase();
+        let keyword = upper(&trigger.text);
         if matches!(keyword.as_str(), "ONBUILD" | "MAINTAINER" | "FROM") {
             return Err((InstructionError::Trigger(keyword), trigger.span.clone()));
         }
@@ -506,7 +508,7 @@ impl Reader<'_> {
         let Some((kind, command)) = node.arguments.split_first() else {
             return Err((InstructionError::NoArgument("HEALTHCHECK".to_owned()), node.span()));
         };
-        let kind = kind.text.to_uppercase();
+        let kind = upper(&kind.text);
         if kind == "NONE" {
             return match command.is_empty() {
                 true => Ok(Kind::Other(Vec::new())),
@@ -574,33 +576,31 @@ fn is_interval(text: &str) -> bool {
     text.is_empty() || go_duration(text).is_some_and(|nanos| nanos == 0 || nanos >= 1_000_000)
 }
 
-fn go_duration(text: &str) -> Option<i128> {
-    let (sign, mut rest) = match text.strip_prefix('-') {
-        Some(rest) => (-1, rest),
-        None => (1, text.strip_prefix('+').unwrap_or(text)),
-    };
+/// Nanoseconds, counted as Go 1.26 does: whole numbers and fractions on their own, and with a float
+/// only for the fraction.
+fn go_duration(text: &str) -> Option<i64> {
+    const MOST: u64 = 1 << 63;
+    let is_negative = text.starts_with('-');
+    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
     if rest == "0" {
         return Some(0);
     }
-    let mut sum: i128 = 0;
     if rest.is_empty() {
         return None;
     }
+    let mut sum: u64 = 0;
     while !rest.is_empty() {
-        let digits_end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let (whole, behind) = rest.split_at(digits_end);
+        let (whole, behind) = leading_digits(rest);
         let (fraction, behind) = match behind.strip_prefix('.') {
-            Some(behind) => {
-                behind.split_at(behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len()))
-            }
+            Some(behind) => leading_digits(behind),
             None => ("", behind),
         };
         if whole.is_empty() && fraction.is_empty() {
             return None;
         }
-        let unit_end = behind.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(behind.len());
+        let unit_end = behind.bytes().position(|b| b == b'.' || b.is_ascii_digit()).unwrap_or(behind.len());
         let (unit, behind) = behind.split_at(unit_end);
-        let nanos: i128 = match unit {
+        let nanos: u64 = match unit {
             "ns" => 1,
             "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
             "ms" => 1_000_000,
@@ -609,13 +609,30 @@ fn go_duration(text: &str) -> Option<i128> {
             "h" => 3_600_000_000_000,
             _ => return None,
         };
-        let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-        let fraction: f64 = if fraction.is_empty() { 0.0 } else { format!("0.{fraction}").parse().ok()? };
-        sum += whole.checked_mul(nanos)? + (fraction * nanos as f64) as i128;
-        if sum > i128::from(i64::MAX) {
-            return None;
+        let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+        let mut time = whole.checked_mul(nanos).filter(|time| *time <= MOST)?;
+        let (mut part, mut scale) = (0_u64, 1.0);
+        for digit in fraction.bytes() {
+            // Go leaves out the digits that a number of 63 bits has no room for.
+            let next = part * 10 + u64::from(digit - b'0');
+            if part > (MOST - 1) / 10 || next > MOST {
+                break;
+            }
+            part = next;
+            scale *= 10.0;
         }
+        if part > 0 {
+            time += (part as f64 * (nanos as f64 / scale)) as u64;
+        }
+        sum = sum.checked_add(time).filter(|sum| *sum <= MOST)?;
         rest = behind;
     }
-    Some(sign * sum)
+    if is_negative {
+        return Some((sum as i64).wrapping_neg());
+    }
+    i64::try_from(sum).ok()
+}
+
+fn leading_digits(text: &str) -> (&str, &str) {
+    text.split_at(text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len()))
 }

@@ -9,6 +9,8 @@
 //! serde_json would do but for what Go is laxer in: a lone half of a surrogate pair becomes
 //! U+FFFD, and lists nest 10,000 deep.
 
+use super::values::decimal;
+
 /// How deep Go's decoder goes.
 const MAX_DEPTH: usize = 10_000;
 
@@ -151,7 +153,7 @@ impl Reader<'_> {
             self.digits()?;
         }
         // Go has no number beyond a float's range.
-        self.text[start..self.at].parse::<f64>().ok().filter(|number| number.is_finite()).map(|_| ())
+        decimal(&self.text[start..self.at]).filter(|number| !number.is_infinite).map(|_| ())
     }
 
     fn digits(&mut self) -> Option<()> {

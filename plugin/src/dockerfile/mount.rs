@@ -2,6 +2,7 @@
 
 use super::flags::comma_separated;
 use super::instruction::{is_go_bool, InstructionError};
+use super::values::decimal;
 use super::words::{lower, Word};
 
 /// One mount.
@@ -255,7 +256,8 @@ fn is_size(text: &str) -> bool {
     let is_spaced = number.split('_').all(|part| !part.is_empty()) && !number.contains("_.");
     let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && is_spaced
-        && number.replace('_', "").parse::<f64>().is_ok_and(|number| number >= 0.0);
+        && decimal(&number.replace('_', ""))
+            .is_some_and(|number| !number.is_below_zero && !number.is_infinite);
     let unit = unit.to_ascii_lowercase();
     let unit = unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit);
     is_number && matches!(unit, "" | "k" | "m" | "g" | "t" | "p")

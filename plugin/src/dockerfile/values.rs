@@ -1,5 +1,7 @@
 //! Values that BuildKit looks at once their variables are replaced.
 
+use super::words::{lower, upper};
+
 /// A signal by name or number (moby/sys `signal` 0.7, Linux).
 pub fn is_signal(text: &str) -> bool {
     const NAMES: &[&str] = &[
@@ -10,7 +12,7 @@ pub fn is_signal(text: &str) -> bool {
     if is_number(text.strip_prefix(['+', '-']).unwrap_or(text)) && text.parse::<i64>().is_ok() {
         return text.parse() != Ok(0_i64);
     }
-    let name = text.to_uppercase();
+    let name = upper(text);
     let name = name.strip_prefix("SIG").unwrap_or(&name);
     let offset = |prefix: &str, most: u8| {
         let number = name.strip_prefix(prefix)?;
@@ -18,6 +20,50 @@ pub fn is_signal(text: &str) -> bool {
         Some(is_plain && number.parse::<u8>().is_ok_and(|number| number <= most))
     };
     NAMES.contains(&name) || offset("RTMIN+", 15).or_else(|| offset("RTMAX-", 14)).unwrap_or(false)
+}
+
+/// A decimal number as far as anything depends on its value.
+pub struct Decimal {
+    /// Beyond the range of a float of 64 bits, which Go's `strconv.ParseFloat` refuses.
+    pub is_infinite: bool,
+    /// Minus zero is not.
+    pub is_below_zero: bool,
+}
+
+/// Reads digits with a sign, a point and an exponent.
+pub fn decimal(text: &str) -> Option<Decimal> {
+    // 2^1024 - 2^970: from here on a float is rounded to infinity.
+    const INFINITE: &str = "179769313486231580793728971405303415079934132710037826936173778980444968\
+        292764750946649017977587207096330286416692887910946555547851940402630657488671505820681908902000\
+        708383676273854845817711531764475730270069855571366959622842914819860834936475292719074168444365\
+        510704342711559699508093042880";
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
+        Some(at) => (&unsigned[..at], &unsigned[at + 1..]),
+        None => (unsigned, "0"),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let are_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if mantissa.len() < 1 + usize::from(mantissa.contains('.')) || !are_digits(whole) || !are_digits(fraction)
+    {
+        return None;
+    }
+    let power = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    if !is_number(power) {
+        return None;
+    }
+    // What does not fit decides by its sign alone.
+    let power = power.parse::<i64>().ok().filter(|power| *power < 1 << 40).unwrap_or(1 << 40);
+    let power = if exponent.starts_with('-') { -power } else { power };
+    let digits = [whole, fraction].concat();
+    let digits = digits.trim_end_matches('0');
+    let zeros = digits.len() - digits.trim_start_matches('0').len();
+    let digits = &digits[zeros..];
+    // The number is 0.DIGITS times ten to this.
+    let point = whole.len() as i64 - zeros as i64 + power;
+    let is_infinite =
+        !digits.is_empty() && (point > 309 || point == 309 && digits >= INFINITE.trim_end_matches('0'));
+    Some(Decimal { is_infinite, is_below_zero: text.starts_with('-') && !digits.is_empty() })
 }
 
 fn is_number(text: &str) -> bool {
@@ -50,7 +96,7 @@ pub fn is_port(text: &str) -> bool {
         [] => return false,
     };
     let (port, protocol) = container.split_once('/').unwrap_or((container, ""));
-    if !matches!(protocol.to_lowercase().as_str(), "" | "tcp" | "udp" | "sctp") {
+    if !matches!(lower(protocol).as_str(), "" | "tcp" | "udp" | "sctp") {
         return false;
     }
     let address = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(&ip);
@@ -274,6 +320,26 @@ fn clean(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decimals_are_as_floats_see_them() {
+        let big = format!("{:.0}", f64::MAX);
+        let more = big.replace("1797693134862315708", "1797693134862315808");
+        for text in [
+            "", ".", "1", "-1", "+1", "1.", ".5", "1.5", "1e", "e1", "1e5", "1e+5", "1E-5", "1e308", "1e309", "-1e309", "0e999",
+            "0.0e99999999999999999999", "1e-999", "1e99999999999999999999", "1e-99999999999999999999", "17976931348623157e292",
+            "1.7976931348623157e308", "1.7976931348623158e308", "1.7976931348623159e308", "0.00017976931348623159e312", "x", "1x", "--1", "1.2.3",
+            "179769313486231580793728971405303415079934132710037826936173778980444968292764750946649017977587207096330286416692887910946555547851940402630657488671505820681908902000708383676273854845817711531764475730270069855571366959622842914819860834936475292719074168444365510704342711559699508093042880",
+            "179769313486231580793728971405303415079934132710037826936173778980444968292764750946649017977587207096330286416692887910946555547851940402630657488671505820681908902000708383676273854845817711531764475730270069855571366959622842914819860834936475292719074168444365510704342711559699508093042879.9",
+            &big, &more,
+        ] {
+            let ours = decimal(text).map(|number| number.is_infinite);
+            let theirs = text.parse::<f64>().ok().map(f64::is_infinite);
+            assert_eq!(ours, theirs, "{text}");
+        }
+        assert!(decimal("-0.0").is_some_and(|number| !number.is_below_zero));
+        assert!(decimal("-1e-3").is_some_and(|number| number.is_below_zero));
+    }
 
     #[test]
     fn signals() {

@@ -46,9 +46,29 @@ pub fn is_blank(c: char) -> bool {
     matches!(c, '\t' | '\u{b}' | '\u{c}' | '\r' | ' ')
 }
 
-/// Lower case as Go's `strings.ToLower` has it: character by character.
+/// Lower case as far as it can lead to ASCII letters.
+///
+/// What is compared are keywords, flags and names, all ASCII, and besides the letters themselves
+/// only the Kelvin sign and the dotted capital I become such (Go 1.26, `unicode.ToLower`). The
+/// tables for the rest would be a twentieth of the module.
 pub fn lower(text: &str) -> String {
-    text.chars().flat_map(|c| c.to_lowercase().next()).collect()
+    let lower = |c| match c {
+        '\u{212a}' => 'k',
+        '\u{130}' => 'i',
+        c => c.to_ascii_lowercase(),
+    };
+    text.chars().map(lower).collect()
+}
+
+/// Upper case as far as it can lead to ASCII letters: besides those, the long s and the dotless i do
+/// (Go 1.26, `unicode.ToUpper`).
+pub fn upper(text: &str) -> String {
+    let upper = |c| match c {
+        '\u{17f}' => 'S',
+        '\u{131}' => 'I',
+        c => c.to_ascii_uppercase(),
+    };
+    text.chars().map(upper).collect()
 }
 
 impl Node {
@@ -292,7 +312,7 @@ fn pairs(
     if !first.text.contains('=') {
         let text = &line[range.clone()];
         let Some(blank) = text.find(is_blank) else {
-            return Err((LineError::NoValue { keyword: keyword.text.to_uppercase() }, range));
+            return Err((LineError::NoValue { keyword: keyword.text.to_ascii_uppercase() }, range));
         };
         let value = range.end - text[blank..].trim_start_matches(is_blank).len();
         return Ok(vec![word(line, range.start..range.start + blank), word(line, value..range.end)]);
@@ -300,7 +320,8 @@ fn pairs(
     let mut pairs = Vec::new();
     for word in words {
         let Some((name, value)) = word.text.split_once('=') else {
-            let error = LineError::NotAPair { keyword: keyword.text.to_uppercase(), word: word.text.clone() };
+            let error =
+                LineError::NotAPair { keyword: keyword.text.to_ascii_uppercase(), word: word.text.clone() };
             return Err((error, word.span));
         };
         let middle = (word.span.start + name.len() + 1).min(word.span.end);
