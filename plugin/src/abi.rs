@@ -24,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::json::{object, text};
 use crate::sorted::SortedMap;
 use crate::tree::Tree;
-use crate::{analyze, bases, check, generate, reference, status};
+use crate::{analyze, bases, check, generate, reference, status, what_if};
 
 pub use arguments::Arguments;
 pub use envelope::diagnostics;
@@ -193,7 +193,8 @@ impl<'de> Deserialize<'de> for Manifest {
 }
 
 /// The verbs this module answers, in the order that `about` lists them.
-pub const VERBS: &[&str] = &["about", "analyze", "bases", "check", "generate", "reference", "status"];
+pub const VERBS: &[&str] =
+    &["about", "analyze", "bases", "check", "generate", "reference", "status", "what-if"];
 
 /// Answers one request: the whole module, whatever the shell around it.
 ///
@@ -240,6 +241,7 @@ fn dispatch(request: &Request) -> Answer {
         "generate" => with_args(request, generate::Args::read, generate::generate),
         "reference" => with_args(request, reference::Args::read, reference::reference),
         "status" => with_args(request, status::Args::read, status::status),
+        "what-if" => with_args(request, what_if::Args::read, what_if::what_if),
         verb => Answer {
             diagnostics: vec![Diagnostic::error("IF0004", format!("unknown verb `{verb}`"))
                 .hint(format!("this module knows {}", VERBS.join(", ")))],

@@ -36,4 +36,5 @@ pub mod status;
 pub mod time;
 pub mod tree;
 pub mod warehouse;
+pub mod what_if;
 pub mod yaml;

@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::host::{self, Limits};
 use crate::outcome::{report, Failure, OK, USAGE};
-use crate::{about, analyze, bases, check, completions, generate, reference, replay, schema, status};
+use crate::{
+    about, analyze, bases, check, completions, generate, reference, replay, schema, status, what_if,
+};
 
 /// Keeps container images fresh: finds the base images of Dockerfiles, and renders the Kargo
 /// Warehouses that watch them.
@@ -73,6 +75,8 @@ enum Verb {
     Reference(reference::Flags),
     /// Say of each image whether it is fresh, or when it is rebuilt and why
     Status(status::Flags),
+    /// Say who would be rebuilt if a base image moved now, when, and in which wave
+    WhatIf(what_if::Flags),
     /// Check a factory's files, as a pull request does
     Check(check::Flags),
     /// Print the JSON Schema of a file
@@ -106,6 +110,7 @@ pub fn main() -> u8 {
         Verb::Bases(flags) => bases::run(&cli.global, &flags),
         Verb::Reference(flags) => reference::run(&cli.global, &flags),
         Verb::Status(flags) => status::run(&cli.global, &flags),
+        Verb::WhatIf(flags) => what_if::run(&cli.global, &flags),
         Verb::Check(flags) => check::run(&cli.global, &flags),
         Verb::Schema(flags) => schema::run(&flags),
         Verb::Replay(flags) => replay::run(&cli.global, &flags),

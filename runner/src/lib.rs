@@ -23,3 +23,4 @@ mod reference;
 mod replay;
 mod schema;
 mod status;
+mod what_if;

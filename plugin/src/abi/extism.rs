@@ -33,3 +33,9 @@ macro_rules! exports {
 }
 
 exports!(about analyze bases check generate reference status);
+
+/// `what-if`, whose name is none in Rust.
+#[export_name = "what-if"]
+pub extern "C" fn what_if() -> i32 {
+    shell("what-if")
+}
