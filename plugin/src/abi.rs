@@ -24,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::json::{object, text};
 use crate::sorted::SortedMap;
 use crate::tree::Tree;
-use crate::{analyze, bases, check, generate, reference, status, what_if};
+use crate::{analyze, bases, check, generate, reconcile, reference, status, what_if};
 
 pub use arguments::Arguments;
 pub use envelope::diagnostics;
@@ -194,7 +194,7 @@ impl<'de> Deserialize<'de> for Manifest {
 
 /// The verbs this module answers, in the order that `about` lists them.
 pub const VERBS: &[&str] =
-    &["about", "analyze", "bases", "check", "generate", "reference", "status", "what-if"];
+    &["about", "analyze", "bases", "check", "generate", "reconcile", "reference", "status", "what-if"];
 
 /// Answers one request: the whole module, whatever the shell around it.
 ///
@@ -239,6 +239,7 @@ fn dispatch(request: &Request) -> Answer {
         "bases" => with_args(request, bases::Args::read, bases::bases),
         "check" => with_args(request, check::Args::read, check::check),
         "generate" => with_args(request, generate::Args::read, generate::generate),
+        "reconcile" => with_args(request, reconcile::Args::read, reconcile::reconcile),
         "reference" => with_args(request, reference::Args::read, reference::reference),
         "status" => with_args(request, status::Args::read, status::status),
         "what-if" => with_args(request, what_if::Args::read, what_if::what_if),

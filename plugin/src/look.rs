@@ -11,7 +11,7 @@ pub struct Look {
     /// By platform, a hash of what an image built on it takes over: layer diff IDs and run
     /// configuration, without timestamps. Attestation manifests are left out.
     pub content: SortedMap<String>,
-    /// When it was made, as its configuration says; builds that are repeatable say nothing, or 1970.
+    /// When it was made, as its configuration says; repeatable builds do not say it.
     pub made: Option<Time>,
     /// The tag, where one was picked among several.
     pub version: Option<String>,
@@ -28,14 +28,6 @@ pub struct Held {
     pub evidence: &'static str,
     /// Another tag of the repository that was used in its place.
     pub other: Option<String>,
-}
-
-impl Look {
-    /// When it was made, if that can be true.
-    pub fn made(&self) -> Option<Time> {
-        // Docker is from 2013; what says less was told a time to be repeatable.
-        self.made.filter(|made| *made > Time(1_300_000_000))
-    }
 }
 
 /// A run of CI that ended, or that its API never accepted.

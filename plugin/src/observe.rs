@@ -2,6 +2,7 @@
 
 use crate::diagnostic::Diagnostics;
 use crate::look::Look;
+use crate::sorted::sort_by;
 use crate::state::facts::{self, text};
 use crate::state::records::{change, names, Changes, Records};
 use crate::time::Time;
@@ -27,7 +28,7 @@ pub(crate) fn add_look(records: &mut Records<'_>, base: &str, look: &Look, at: T
     let is_first = history.is_empty();
     let place = history.iter().rposition(|entry| entry.seen <= at).map_or(0, |before| before + 1);
     if place > 0 && history[place - 1].digest == look.digest {
-        return;
+        return add_platforms(document, place - 1, look);
     }
     let is_next = history.get(place).is_some_and(|next| next.digest == look.digest);
     let mut list = document.get("updateHistory").and_then(Value::as_list).unwrap_or_default().to_vec();
@@ -63,6 +64,25 @@ pub(crate) fn add_look(records: &mut Records<'_>, base: &str, look: &Look, at: T
                 hold(edge, Some(&look.digest), "assumed");
             }
         });
+    }
+}
+
+/// What one digest is never changes, but an earlier look may have been at fewer platforms.
+fn add_platforms(document: &mut Map, at: usize, look: &Look) {
+    let Some((_, Value::List(list))) = document.0.iter_mut().find(|(key, _)| key == "updateHistory") else {
+        return;
+    };
+    let Some(Value::Map(entry)) = list.get_mut(at) else { return };
+    let mut content = match entry.get("content") {
+        Some(Value::Map(content)) => content.clone(),
+        _ => Map::default(),
+    };
+    for (platform, hash) in &look.content {
+        content.set_if_absent(platform, Value::string(hash));
+    }
+    if !content.0.is_empty() {
+        sort_by(&mut content.0, |(a, _), (b, _)| a.cmp(b));
+        entry.set("content", Value::Map(content));
     }
 }
 

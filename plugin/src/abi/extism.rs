@@ -32,7 +32,7 @@ macro_rules! exports {
     };
 }
 
-exports!(about analyze bases check generate reference status);
+exports!(about analyze bases check generate reconcile reference status);
 
 /// `what-if`, whose name is none in Rust.
 #[export_name = "what-if"]

@@ -30,7 +30,7 @@ pub(crate) fn add_look(records: &mut Records<'_>, name: &str, look: &Look, at: T
         return;
     }
     let is_new = text(image, "currentDigest") != Some(&look.digest);
-    let made = look.made().unwrap_or(at);
+    let made = look.made.unwrap_or(at);
     if is_new {
         image.set("currentDigest", Value::string(&look.digest));
         image.set("lastBuilt", Value::String(made.to_string()));
