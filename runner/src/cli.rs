@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::host::{self, Limits};
 use crate::outcome::{report, Failure, OK, USAGE};
 use crate::{
-    about, analyze, bases, check, completions, generate, reference, replay, schema, status, what_if,
+    about, analyze, bases, check, completions, generate, reconcile, reference, replay, schema, status,
+    what_if,
 };
 
 /// Keeps container images fresh: finds the base images of Dockerfiles, and renders the Kargo
@@ -69,6 +70,8 @@ enum Verb {
     Generate(generate::Flags),
     /// Find the base images of managed images and bring state/ up to date
     Analyze(analyze::Flags),
+    /// Bring state/ into line with images.yaml: what is new, changed, gone or back
+    Reconcile(reconcile::Flags),
     /// Say which images Dockerfiles need, as BuildKit would resolve them
     Bases(bases::Flags),
     /// Take image references apart
@@ -107,6 +110,7 @@ pub fn main() -> u8 {
     let result = match cli.verb {
         Verb::Generate(flags) => generate::run(&cli.global, &flags),
         Verb::Analyze(flags) => analyze::run(&cli.global, &flags),
+        Verb::Reconcile(flags) => reconcile::run(&cli.global, &flags),
         Verb::Bases(flags) => bases::run(&cli.global, &flags),
         Verb::Reference(flags) => reference::run(&cli.global, &flags),
         Verb::Status(flags) => status::run(&cli.global, &flags),

@@ -33,6 +33,8 @@ fn rebuild() {
     check("rebuild");
 }
 
+/// The verbs that change state.
+const WRITES: [&str; 2] = ["analyze", "reconcile"];
 /// The verbs whose answer is a table, or JSON.
 const LOOKS: [&str; 2] = ["status", "what-if"];
 
@@ -88,7 +90,7 @@ fn run(step: &Step, work: &Path) -> Output {
         // Not as Argo CD's plugin, whose diagnostics are shorter.
         .env_remove("ARGOCD_APP_NAME");
     match step.verb() {
-        "analyze" => drop(program.args(source_dirs(&work.join("sources"))).arg("--offline")),
+        verb if WRITES.contains(&verb) => drop(program.args(source_dirs(&work.join("sources"))).arg("--offline")),
         "check" => drop(program.args(source_dirs(&work.join("sources")))),
         verb if LOOKS.contains(&verb) => drop(program.args(["--output", "json"])),
         _ => {}
@@ -188,7 +190,7 @@ fn outcome(step: &Step, output: &Output, work: &Path, pinned: bool) -> Outcome {
         outcome.put("diagnostics.txt", printed);
     }
 
-    if step.verb() == "analyze" {
+    if WRITES.contains(&step.verb()) {
         let tree = read_tree(&work.join("factory/state"));
         for (path, file) in tree.0 {
             if let File::Text(text) = file {
