@@ -95,7 +95,7 @@ pub(crate) struct Image<'a> {
     times: Option<Times>,
     pub status: Status,
     /// The cycle that it is on, for people.
-    cycle: Option<String>,
+    pub cycle: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -104,7 +104,7 @@ fn is_watched(image: &Map, enrolment: &Enrolment) -> bool {
         let value = |map: &Map| map.get(key).filter(|value| **value != Value::Null).cloned();
         written.and_then(value) == value(image)
     };
-    !enrolment.watch.is_given() || state::records::WATCH_KEYS.iter().all(|key| is_same(&key))
+    !enrolment.watch.is_given() || state::records::WATCH_KEYS.iter().all(is_same)
 }
 
 /// Whether two maps say the same in any order, but for the keys that are left out.

@@ -49,7 +49,7 @@ pub fn what_if(request: &Request, args: &Args) -> Answer {
         found.push(unknown(&state, &args.base));
         return Answer { diagnostics: found.0, exit: 2, ..Answer::default() };
     };
-    let output = Play::start(&mut records, &factory, &base, now).to_the_end();
+    let output = Play::start(&mut records, &factory, &base, now).play();
     Answer { output: Some(to_json(&output)), diagnostics: found.0, ..Answer::default() }
 }
 
@@ -67,7 +67,7 @@ fn find(records: &Records<'_>, base: &str) -> Option<String> {
 }
 
 fn unknown(state: &State<'_>, base: &str) -> Diagnostic {
-    let error = Diagnostic::error("IF0530", format!("no image is built on `{base}`, as far as state knows"));
+    let error = Diagnostic::error("IF0542", format!("no image is built on `{base}`, as far as state knows"));
     match nearest(base, state.base_images.keys().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean `--base {near}`?")),
         None => error.hint("give one of the names in state/base-images, or `--base node:22`"),
@@ -159,7 +159,7 @@ impl<'p, 'r> Play<'p, 'r> {
     }
 
     /// Rebuilds wave after wave.
-    fn to_the_end(mut self) -> Value {
+    fn play(mut self) -> Value {
         let mut wave = 0;
         loop {
             decide::derive(self.records, self.factory);

@@ -142,7 +142,7 @@ impl<'a> Records<'a> {
     /// Moves the state of images that are no longer enrolled to the archive; gives a line for each.
     pub fn archive_removed(&mut self) -> Vec<String> {
         let removed: Vec<String> =
-            self.images.keys().filter(|name| !self.enrolments.contains_key(*name)).cloned().collect();
+            self.images.keys().filter(|name| !self.enrolments.contains_key(name)).cloned().collect();
         let mut lines = Vec::new();
         for name in removed {
             let image = self.images.remove(&name).unwrap_or_default();

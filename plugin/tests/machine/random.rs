@@ -135,7 +135,7 @@ fn uses(image: usize, file: usize) -> Vec<usize> {
     let all = BASES + image;
     let first = (image * 7 + file) % all;
     let second = (image * 3 + file / 2 + 1) % all;
-    if first == second || file % 3 == 0 {
+    if first == second || file.is_multiple_of(3) {
         vec![first]
     } else {
         vec![first, second]
