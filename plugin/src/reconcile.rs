@@ -1,13 +1,13 @@
 //! `reconcile`: images.yaml into state. What is new is analyzed, what changed is copied, what left
 //! goes to the archive, what came back is restored.
 
-use crate::abi::{Answer, Arguments, Needs, Request};
+use crate::abi::{Answer, Arguments, GitNeed, Needs, Request};
 use crate::analyze::record::enrollment;
 use crate::analyze::{self, jobs, missing, record_all, refuse};
-use crate::decide;
 use crate::diagnostic::Diagnostics;
-use crate::factory;
+use crate::factory::{self, Factory};
 use crate::images::{self, Enrolment};
+use crate::look::finish;
 use crate::state;
 use crate::state::facts::text;
 use crate::state::records::Records;
@@ -40,10 +40,26 @@ pub fn reconcile(request: &Request, _: &Args) -> Answer {
         return refuse(found, 1);
     }
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
+    let (git, messages, exit) = self::enrolments(&mut records, request, &factory, &mut found);
+    if !git.is_empty() {
+        return Answer { needs: Some(Needs { git, ..Needs::default() }), ..Answer::default() };
+    }
+    finish(records, &factory, messages, found, Diagnostics::default(), exit)
+}
+
+/// Brings enrolments into state; gives what must be fetched first, or a line for each change and
+/// the exit code.
+pub(crate) fn enrolments(
+    records: &mut Records<'_>,
+    request: &Request,
+    factory: &Factory,
+    found: &mut Diagnostics,
+) -> (Vec<GitNeed>, Vec<String>, u8) {
     let mut chosen = Vec::new();
     let mut to_look_at = Vec::new();
+    let enrolments = records.enrolments;
     for enrolment in enrolments.values() {
-        match change(&records, enrolment) {
+        match change(records, enrolment) {
             Change::Nothing => {}
             Change::Policy => chosen.push(enrolment),
             Change::Source => {
@@ -53,22 +69,15 @@ pub fn reconcile(request: &Request, _: &Args) -> Answer {
         }
     }
     let args = analyze::Args::default();
-    let jobs = jobs(&to_look_at, &args, &factory);
+    let jobs = jobs(&to_look_at, &args, factory);
     let needs = missing(&jobs, request);
     if !needs.is_empty() {
-        return Answer { needs: Some(Needs { git: needs, ..Needs::default() }), ..Answer::default() };
+        return (needs, Vec::new(), 0);
     }
-    let (mut messages, exit) = record_all(&mut records, &chosen, &jobs, request, &args, &factory, &mut found);
+    let (mut messages, exit) = record_all(records, &chosen, &jobs, request, &args, factory, found);
     messages.extend(records.archive_removed());
     records.relate(true);
-    decide::derive(&mut records, &factory);
-    Answer {
-        files: records.changes().into_iter().collect(),
-        messages,
-        diagnostics: found.0,
-        exit,
-        ..Answer::default()
-    }
+    (Vec::new(), messages, exit)
 }
 
 /// What of an enrolment is not in state yet.

@@ -2,6 +2,8 @@
 
 #[path = "machine/random.rs"]
 mod random;
+#[path = "machine/verbs.rs"]
+mod verbs;
 #[path = "machine/world.rs"]
 mod world;
 

@@ -330,7 +330,8 @@ impl Truth {
             Event::Push(base, push) => self.push(base, push),
             Event::Observe(base, twice) => {
                 let Some(look) = self.live(base) else { return };
-                let before = self.world.rebuild_states();
+                // What people edited meanwhile counts from the next Job on.
+                let before = self.world.derived().rebuild_states();
                 self.world.observe(&base_name(base), &look);
                 if twice {
                     self.world.wait(60);

@@ -1,18 +1,18 @@
 //! A factory's folder, its sources, and the functions that change its state, one call each.
 
 use image_factory::abi::{Answer, Fetched, Request, ABI_VERSION};
-use image_factory::analyze::live::analyze_image;
+use image_factory::analyze::live;
+use image_factory::decide::decide;
 use image_factory::diagnostic::Diagnostics;
 use image_factory::look::{Held, Look, Run};
-use image_factory::observe::observe;
-use image_factory::prove::prove;
 use image_factory::sorted::SortedMap;
 use image_factory::state::Changes;
-use image_factory::sweep::sweep;
 use image_factory::time::Time;
 use image_factory::tree::Tree;
 use image_factory::yaml::{self, Map, Source, Value};
-use image_factory_harness::Sources;
+use image_factory::{observe, prove, sweep};
+use image_factory_harness::registry::Documents;
+use image_factory_harness::{Sources, MAX_ROUNDS};
 
 pub const HOUR: i64 = 3600;
 pub const DAY: i64 = 24 * HOUR;
@@ -23,6 +23,7 @@ pub const START: i64 = 1_767_571_200;
 pub struct World {
     pub tree: Tree,
     pub sources: Sources,
+    pub registry: Documents,
     pub now: i64,
     /// The files that the last call changed.
     pub changed: Vec<String>,
@@ -61,13 +62,14 @@ impl World {
             tree: self.tree.clone(),
             fetched: Fetched::default(),
         };
-        for _ in 0..4 {
+        for _ in 0..MAX_ROUNDS {
             let asked = serde_json::to_vec(&request).expect("a request is plain data");
             let answer = image_factory::abi::answer(&asked);
             let answer: Answer = serde_json::from_slice(&answer).expect("an answer is JSON");
             match answer.needs {
                 Some(needs) => {
-                    request.fetched.git.extend(needs.git.iter().map(|need| self.sources.fetch(need)))
+                    request.fetched.git.extend(needs.git.iter().map(|need| self.sources.fetch(need)));
+                    self.registry.answer(&needs.registry, &mut request.fetched);
                 }
                 None => return answer,
             }
@@ -104,7 +106,7 @@ impl World {
     }
 
     pub fn observe_at(&mut self, base: &str, look: &Look, at: i64) {
-        self.apply(|tree| observe(tree, base, look, Time(at)));
+        self.apply(|tree| observe::apply(tree, base, look, Time(at)));
     }
 
     pub fn observe(&mut self, base: &str, look: &Look) {
@@ -113,17 +115,24 @@ impl World {
 
     pub fn look_at_image(&mut self, image: &str, look: &Look) {
         let at = self.now;
-        self.apply(|tree| analyze_image(tree, image, look, Time(at)));
+        self.apply(|tree| live::apply(tree, image, look, Time(at)));
     }
 
     pub fn prove(&mut self, image: &str, run: &Run, look: &Look) {
         let at = self.now;
-        self.apply(|tree| prove(tree, image, Some(run), Some(look), Time(at)));
+        self.apply(|tree| prove::apply(tree, image, Some(run), Some(look), Time(at)));
     }
 
     pub fn sweep(&mut self, bases: &SortedMap<Look>, images: &SortedMap<Look>) {
         let at = self.now;
-        self.apply(|tree| sweep(tree, bases, images, Time(at)));
+        self.apply(|tree| sweep::apply(tree, bases, images, Time(at)));
+    }
+
+    /// The same, and what follows from images.yaml as it is now.
+    pub fn derived(&self) -> World {
+        let mut world = self.clone();
+        world.apply(|tree| decide(tree, Time(self.now)));
+        world
     }
 
     /// What must hold of any state.
