@@ -34,3 +34,8 @@ fn lifecycle() {
 fn checks() {
     assert!(check("check") > 0);
 }
+
+#[test]
+fn rebuild() {
+    assert!(check("rebuild") > 0);
+}

@@ -24,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::json::{object, text};
 use crate::sorted::SortedMap;
 use crate::tree::Tree;
-use crate::{analyze, bases, check, generate, reference, status};
+use crate::{analyze, bases, check, generate, observe, prove, reconcile, reference, status, sweep, what_if};
 
 pub use arguments::Arguments;
 pub use envelope::diagnostics;
@@ -193,7 +193,20 @@ impl<'de> Deserialize<'de> for Manifest {
 }
 
 /// The verbs this module answers, in the order that `about` lists them.
-pub const VERBS: &[&str] = &["about", "analyze", "bases", "check", "generate", "reference", "status"];
+pub const VERBS: &[&str] = &[
+    "about",
+    "analyze",
+    "bases",
+    "check",
+    "generate",
+    "observe",
+    "prove",
+    "reconcile",
+    "reference",
+    "status",
+    "sweep",
+    "what-if",
+];
 
 /// Answers one request: the whole module, whatever the shell around it.
 ///
@@ -238,8 +251,13 @@ fn dispatch(request: &Request) -> Answer {
         "bases" => with_args(request, bases::Args::read, bases::bases),
         "check" => with_args(request, check::Args::read, check::check),
         "generate" => with_args(request, generate::Args::read, generate::generate),
+        "observe" => with_args(request, observe::Args::read, observe::observe),
+        "prove" => with_args(request, prove::Args::read, prove::prove),
+        "reconcile" => with_args(request, reconcile::Args::read, reconcile::reconcile),
         "reference" => with_args(request, reference::Args::read, reference::reference),
         "status" => with_args(request, status::Args::read, status::status),
+        "sweep" => with_args(request, sweep::Args::read, sweep::sweep),
+        "what-if" => with_args(request, what_if::Args::read, what_if::what_if),
         verb => Answer {
             diagnostics: vec![Diagnostic::error("IF0004", format!("unknown verb `{verb}`"))
                 .hint(format!("this module knows {}", VERBS.join(", ")))],

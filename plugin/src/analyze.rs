@@ -5,7 +5,7 @@
 //! so looking makes no commit.
 
 pub mod live;
-mod record;
+pub(crate) mod record;
 
 use crate::abi::{Answer, Arguments, GitFetched, GitNeed, Needs, Request};
 use crate::decide;
@@ -64,7 +64,7 @@ impl Args {
 }
 
 /// One image's Dockerfile, and how it is built.
-struct Job<'e> {
+pub(crate) struct Job<'e> {
     enrolment: &'e Enrolment,
     build: &'e Build,
     url: String,
@@ -80,6 +80,8 @@ pub(crate) enum Outcome {
     Failed(Box<Diagnostic>),
     /// Nobody could look: nothing is recorded.
     Unreachable,
+    /// Nobody had to look: its source is the one it was.
+    Kept,
 }
 
 /// A base image of a managed image, as its Dockerfile names it.
@@ -114,20 +116,7 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
     }
 
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
-    let mut exit = 0;
-    let mut messages = Vec::new();
-    for enrolment in &chosen {
-        let outcome = jobs.iter().find(|job| job.enrolment.name == enrolment.name).map(|job| {
-            let outcome = look(job, request, args, &factory, &mut found);
-            exit = exit.max(match &outcome {
-                Outcome::Bases(_) => 0,
-                Outcome::Failed(_) => 1,
-                Outcome::Unreachable => 3,
-            });
-            outcome
-        });
-        messages.push(records.image(enrolment, outcome.as_ref(), args));
-    }
+    let (mut messages, exit) = record_all(&mut records, &chosen, &jobs, request, args, &factory, &mut found);
     if args.all {
         messages.extend(records.archive_removed());
     }
@@ -136,13 +125,41 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
     Answer { files: records.changes(), messages, diagnostics: found.0, exit, ..Answer::default() }
 }
 
+/// Records what looking at the chosen images gave; a line for each, and the exit code.
+pub(crate) fn record_all(
+    records: &mut Records<'_>,
+    chosen: &[&Enrolment],
+    jobs: &[Job<'_>],
+    request: &Request,
+    args: &Args,
+    factory: &Factory,
+    found: &mut Diagnostics,
+) -> (Vec<String>, u8) {
+    let mut exit = 0;
+    let mut messages = Vec::new();
+    for enrolment in chosen {
+        let job = jobs.iter().find(|job| job.enrolment.name == enrolment.name);
+        let outcome = match job {
+            Some(job) => Some(look(job, request, args, factory, found)),
+            None => enrolment.build.as_ref().map(|_| Outcome::Kept),
+        };
+        exit = exit.max(match &outcome {
+            Some(Outcome::Failed(_)) => 1,
+            Some(Outcome::Unreachable) => 3,
+            _ => 0,
+        });
+        messages.push(records.image(enrolment, outcome.as_ref(), args));
+    }
+    (messages, exit)
+}
+
 /// The answer to a request whose `now` is none.
 pub(crate) fn no_time(request: &Request) -> Answer {
     let message = format!("`now` is `{}`, and not a time as RFC 3339 writes it", request.now);
     refuse(Diagnostic::error("IF0006", message).into(), 70)
 }
 
-fn refuse(mut found: Diagnostics, exit: u8) -> Answer {
+pub(crate) fn refuse(mut found: Diagnostics, exit: u8) -> Answer {
     found.sort();
     Answer { diagnostics: found.0, exit, ..Answer::default() }
 }
@@ -256,7 +273,7 @@ fn check_flags(chosen: &[&Enrolment], args: &Args, found: &mut Diagnostics) {
     }
 }
 
-fn jobs<'e>(chosen: &[&'e Enrolment], args: &Args, factory: &Factory) -> Vec<Job<'e>> {
+pub(crate) fn jobs<'e>(chosen: &[&'e Enrolment], args: &Args, factory: &Factory) -> Vec<Job<'e>> {
     let job = |enrolment: &&'e Enrolment| {
         let build = enrolment.build.as_ref()?;
         let branch =
@@ -281,7 +298,7 @@ fn fetched<'r>(request: &'r Request, url: &str, reference: &str) -> Option<&'r G
 }
 
 /// What is not fetched yet: one need for each repository and reference.
-fn missing(jobs: &[Job<'_>], request: &Request) -> Vec<GitNeed> {
+pub(crate) fn missing(jobs: &[Job<'_>], request: &Request) -> Vec<GitNeed> {
     let mut needs: SortedMap<(&Job<'_>, SortedSet)> = SortedMap::new();
     for job in jobs {
         let is_there = fetched(request, &job.url, &job.reference)

@@ -1,11 +1,13 @@
 //! `check`: what a pull request runs. Everything that `generate` would refuse, and more warnings.
 
 use crate::abi::{Answer, Arguments, GitNeed, Needs, Request};
+use crate::decide::Fleet;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::generate::{self, Inputs};
 use crate::go_regex::GoRegex;
 use crate::images;
 use crate::sorted::SortedMap;
+use crate::state::records::Records;
 use crate::warehouse::selection;
 use crate::yaml::Source;
 
@@ -63,6 +65,7 @@ pub fn check(request: &Request, args: &Args) -> Answer {
         twice(&inputs, source, &mut found);
         patterns(&inputs, source, &mut found);
         own_repository(&inputs, source, &mut found);
+        cycles(&inputs, request, source, &mut found);
     }
     found.sort();
     let exit = u8::from(found.has_errors());
@@ -139,6 +142,19 @@ fn same_repository(a: &str, b: &str) -> bool {
         rest[host..].replacen(':', "/", 1).to_ascii_lowercase()
     };
     place(a) == place(b)
+}
+
+/// Each image of a cycle would make the next one due for ever, so none is rebuilt.
+fn cycles(inputs: &Inputs<'_>, request: &Request, source: Source<'_>, found: &mut Diagnostics) {
+    let records = Records::new(&request.tree, &inputs.state, &inputs.enrolments, &request.now);
+    let fleet = Fleet::of(&records, &inputs.factory);
+    for image in fleet.cycles.iter().filter_map(|group| fleet.images.get(*group.first()?)) {
+        let Some(enrolment) = inputs.enrolments.get(image.name) else { continue };
+        let cycle = image.cycle.as_deref().unwrap_or_default();
+        let message = format!("these images are built on one another: {cycle}");
+        let hint = "none of them is rebuilt: let one be built on something else";
+        found.push(source.warning("IF0514", enrolment.place, message).hint(hint));
+    }
 }
 
 /// What is not fetched yet: one need for each repository and branch.

@@ -88,18 +88,18 @@ pub(crate) struct Fleet<'a> {
 pub(crate) struct Image<'a> {
     pub name: &'a str,
     document: &'a Map,
-    auto_rebuild: bool,
+    pub auto_rebuild: bool,
     attempts: Vec<Attempt<'a>>,
     pub reasons: Vec<Reason<'a>>,
     /// `None` where there is no reason.
     times: Option<Times>,
-    status: Status,
+    pub status: Status,
     /// The cycle that it is on, for people.
-    cycle: Option<String>,
+    pub cycle: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Status {
+pub(crate) enum Status {
     Monitoring,
     Pending,
     Held,
@@ -418,6 +418,11 @@ impl Image<'_> {
             deadline = deadline.max(floor);
         }
         Some(Times { drift_since, eligible_at, deadline })
+    }
+
+    /// `eligibleAt` and `deadline`, where there is a reason.
+    pub fn window(&self) -> Option<(Time, Time)> {
+        self.times.as_ref().map(|times| (times.eligible_at, times.deadline))
     }
 
     /// Without regard to cycles.

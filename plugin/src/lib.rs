@@ -26,6 +26,7 @@ pub mod name;
 pub mod observe;
 mod pipeline;
 pub mod prove;
+pub mod reconcile;
 pub mod reference;
 #[cfg(feature = "schema")]
 pub mod schema;
@@ -33,7 +34,9 @@ pub mod sha256;
 pub mod sorted;
 pub mod state;
 pub mod status;
+pub mod sweep;
 pub mod time;
 pub mod tree;
 pub mod warehouse;
+pub mod what_if;
 pub mod yaml;

@@ -1,7 +1,21 @@
 //! What a look at the live world found, as `observe`, `prove`, `reconcile` and `sweep` take it.
 
+mod looker;
+
+use crate::abi::{Answer, Needs, Request};
+use crate::decide;
+use crate::diagnostic::Diagnostics;
+use crate::factory::{self, Factory};
+use crate::images;
+use crate::live::{self, BaseLook, Live};
+use crate::reference::ImageReference;
 use crate::sorted::SortedMap;
+use crate::state;
+use crate::state::facts::{self, Seen, Use};
+use crate::state::records::Records;
 use crate::time::Time;
+
+pub(crate) use looker::{around, Looker};
 
 /// What stood under a tag in its registry at one moment.
 #[derive(Clone, Debug, Default)]
@@ -11,7 +25,7 @@ pub struct Look {
     /// By platform, a hash of what an image built on it takes over: layer diff IDs and run
     /// configuration, without timestamps. Attestation manifests are left out.
     pub content: SortedMap<String>,
-    /// When it was made, as its configuration says; builds that are repeatable say nothing, or 1970.
+    /// When it was made, as its configuration says; repeatable builds do not say it.
     pub made: Option<Time>,
     /// The tag, where one was picked among several.
     pub version: Option<String>,
@@ -30,12 +44,119 @@ pub struct Held {
     pub other: Option<String>,
 }
 
-impl Look {
-    /// When it was made, if that can be true.
-    pub fn made(&self) -> Option<Time> {
-        // Docker is from 2013; what says less was told a time to be repeatable.
-        self.made.filter(|made| *made > Time(1_300_000_000))
+/// Reads a factory, lets a verb look and change state, asks for what is missing yet, and derives
+/// what follows. What is looked at is of `now`.
+pub(crate) fn with_looks(
+    request: &Request,
+    verb: &mut dyn FnMut(&mut Records<'_>, &Factory, &mut Looker<'_>, Time),
+) -> Answer {
+    let mut found = Diagnostics::default();
+    let factory = factory::read(&request.tree, &mut found);
+    let enrolments = images::read(&request.tree, true, &mut found);
+    let state = state::read(&request.tree, &mut found);
+    let Some(now) = Time::parse(&request.now) else { return crate::analyze::no_time(request) };
+    if found.has_errors() {
+        return crate::analyze::refuse(found, 1);
     }
+    let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
+    let mut looker = Looker::new(&request.fetched);
+    verb(&mut records, &factory, &mut looker, now);
+    let Looker { needs, messages, found: more, exit, .. } = looker;
+    if !needs.is_empty() {
+        return Answer { needs: Some(Needs { registry: needs, ..Needs::default() }), ..Answer::default() };
+    }
+    finish(records, &factory, messages, found, more, exit)
+}
+
+/// Derives what follows, and says of which images the status changed.
+pub(crate) fn finish(
+    mut records: Records<'_>,
+    factory: &Factory,
+    mut messages: Vec<String>,
+    mut found: Diagnostics,
+    more: Diagnostics,
+    exit: u8,
+) -> Answer {
+    found.extend(more);
+    found.sort();
+    let before = statuses(&records);
+    decide::derive(&mut records, factory);
+    for (name, line) in statuses(&records) {
+        if before.get(&name) != Some(&line) {
+            messages.push(format!("{name}: {line}"));
+        }
+    }
+    Answer {
+        files: records.changes().into_iter().collect(),
+        messages,
+        diagnostics: found.0,
+        exit,
+        ..Answer::default()
+    }
+}
+
+/// By image, its status in a line.
+fn statuses(records: &Records<'_>) -> SortedMap<String> {
+    let mut statuses = SortedMap::new();
+    for (name, image) in &records.images {
+        let Some(state) = image.get("rebuildState").and_then(|state| state.as_map()) else { continue };
+        let part = |key| facts::text(state, key).unwrap_or_default();
+        statuses.insert(
+            name,
+            match part("status") {
+                "pending" => format!("pending, not before {}", part("eligibleAt")),
+                "held" => format!("held, {}", part("cause")),
+                status => status.to_owned(),
+            },
+        );
+    }
+    statuses
+}
+
+impl Look {
+    /// What a registry said of an image.
+    pub(crate) fn of(live: &Live) -> Look {
+        let mut content = SortedMap::new();
+        for (platform, hash) in live.content() {
+            content.insert(platform, hash.to_owned());
+        }
+        Look { digest: live.digest.clone(), content, made: live.created(), ..Look::default() }
+    }
+}
+
+/// What an image holds of a base image, as far as it says so. Where its platforms were built on
+/// different ones, it is the one that was seen first, and before all one that never was.
+pub(crate) fn held(
+    image: &Live,
+    base: &Use<'_>,
+    reference: &ImageReference,
+    history: &[Seen<'_>],
+    looks: &[&Live],
+    platforms: &[String],
+) -> Option<Held> {
+    let is_final = base.roles.contains(&"final");
+    let place = |digest: &str| history.iter().rposition(|entry| entry.digest == digest);
+    let mut first: Option<(Option<usize>, live::Held)> = None;
+    for held in live::holds(image, &BaseLook { reference, is_final, looks }) {
+        let at = place(&held.digest);
+        let is_first = first.as_ref().is_none_or(|(first, _)| at < *first);
+        if platforms.contains(&held.platform) && is_first {
+            first = Some((at, held));
+        }
+    }
+    match first {
+        Some((_, held)) => Some(Held { digest: held.digest, evidence: held.evidence.name(), other: None }),
+        None => another_tag(image, reference),
+    }
+}
+
+/// Provenance that names the repository under another tag only.
+fn another_tag(image: &Live, reference: &ImageReference) -> Option<Held> {
+    let mut materials = image.platforms.values().flat_map(|image| &image.materials);
+    let material = materials.find(|material| material.name == reference.name())?;
+    let tag = material.tag.as_deref()?;
+    let other = ImageReference::parse(&format!("{}:{tag}", material.name)).ok()?.familiar();
+    Some(Held { digest: material.digest.clone(), evidence: "provenance", other: Some(other) })
 }
 
 /// A run of CI that ended, or that its API never accepted.

@@ -1,12 +1,51 @@
-//! `observe`: a look at a base image into its history.
+//! `observe`: a look at a base image into its history, at an external one into its state.
 
-use crate::diagnostic::Diagnostics;
-use crate::look::Look;
+use crate::abi::{Answer, Arguments, Request};
+use crate::analyze::live;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::look::{with_looks, Look};
+use crate::sorted::sort_by;
 use crate::state::facts::{self, text};
 use crate::state::records::{change, names, Changes, Records};
 use crate::time::Time;
 use crate::tree::Tree;
 use crate::yaml::{Map, Value};
+
+/// The arguments of `observe`.
+#[derive(Clone, Debug, Default)]
+pub struct Args {
+    /// The base image or external image, by its name in state.
+    pub name: String,
+}
+
+impl Args {
+    pub(crate) fn read(arguments: &mut Arguments<'_>) -> Self {
+        Args { name: arguments.text("name").unwrap_or_default() }
+    }
+}
+
+/// Looks at a base image or an external image.
+pub fn observe(request: &Request, args: &Args) -> Answer {
+    let name = args.name.as_str();
+    with_looks(request, &mut |records, factory, looker, now| {
+        if records.base_images.contains_key(name) {
+            if let Some(look) = looker.base(records, factory, name) {
+                looker.messages.push(format!("{name}: {}", look.digest));
+                add_look(records, name, &look, now);
+            }
+        } else if records.enrolments.get(name).is_some_and(|enrolment| enrolment.build.is_none()) {
+            if let Some(look) = looker.external(records, name) {
+                looker.messages.push(format!("{name}: {}", look.digest));
+                live::add_look(records, name, &look, now);
+            }
+        } else {
+            let message = format!("`{name}` is no base image in state, and no external image");
+            let hint = "give one of the names in state/base-images, or of an image without `source`";
+            looker.found.push(Diagnostic::error("IF0543", message).hint(hint));
+            looker.exit = 2;
+        }
+    })
+}
 
 /// Puts a look at a base image, made at `at`, into its history.
 ///
@@ -16,7 +55,7 @@ use crate::yaml::{Map, Value};
 ///
 /// # Errors
 /// What is wrong with the factory's files.
-pub fn observe(tree: &Tree, base: &str, look: &Look, at: Time) -> Result<Changes, Diagnostics> {
+pub fn apply(tree: &Tree, base: &str, look: &Look, at: Time) -> Result<Changes, Diagnostics> {
     change(tree, at, &mut |records, _| add_look(records, base, look, at))
 }
 
@@ -27,7 +66,7 @@ pub(crate) fn add_look(records: &mut Records<'_>, base: &str, look: &Look, at: T
     let is_first = history.is_empty();
     let place = history.iter().rposition(|entry| entry.seen <= at).map_or(0, |before| before + 1);
     if place > 0 && history[place - 1].digest == look.digest {
-        return;
+        return add_platforms(document, place - 1, look);
     }
     let is_next = history.get(place).is_some_and(|next| next.digest == look.digest);
     let mut list = document.get("updateHistory").and_then(Value::as_list).unwrap_or_default().to_vec();
@@ -63,6 +102,25 @@ pub(crate) fn add_look(records: &mut Records<'_>, base: &str, look: &Look, at: T
                 hold(edge, Some(&look.digest), "assumed");
             }
         });
+    }
+}
+
+/// What one digest is never changes, but an earlier look may have been at fewer platforms.
+fn add_platforms(document: &mut Map, at: usize, look: &Look) {
+    let Some((_, Value::List(list))) = document.0.iter_mut().find(|(key, _)| key == "updateHistory") else {
+        return;
+    };
+    let Some(Value::Map(entry)) = list.get_mut(at) else { return };
+    let mut content = match entry.get("content") {
+        Some(Value::Map(content)) => content.clone(),
+        _ => Map::default(),
+    };
+    for (platform, hash) in &look.content {
+        content.set_if_absent(platform, Value::string(hash));
+    }
+    if !content.0.is_empty() {
+        sort_by(&mut content.0, |(a, _), (b, _)| a.cmp(b));
+        entry.set("content", Value::Map(content));
     }
 }
 

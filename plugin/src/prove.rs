@@ -8,11 +8,12 @@
 //! stale        the rest
 //! ```
 
+use crate::abi::{Answer, Arguments, Request};
 use crate::analyze::live;
 use crate::decide::{self, Fleet, Policy};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::factory::Factory;
-use crate::look::{Look, Run};
+use crate::look::{with_looks, Look, Run};
 use crate::state::facts::{self, text, Seen};
 use crate::state::records::{change, Changes, Records};
 use crate::time::Time;
@@ -22,12 +23,77 @@ use crate::yaml::{Map, Value};
 /// How many attempts stay, beside the last one with a number.
 const ATTEMPTS: usize = 10;
 
+/// The arguments of `prove`.
+#[derive(Clone, Debug, Default)]
+pub struct Args {
+    /// The image, by name.
+    pub image: String,
+    /// The tag that it was published under, if that is known.
+    pub tag: Option<String>,
+    /// The run to prove; where there is none, the look alone counts.
+    pub run: Option<Run>,
+    began: Option<String>,
+}
+
+impl Args {
+    pub(crate) fn read(arguments: &mut Arguments<'_>) -> Self {
+        let mut args = Args {
+            image: arguments.text("image").unwrap_or_default(),
+            tag: arguments.text("tag"),
+            ..Args::default()
+        };
+        args.began = arguments.text("began");
+        let run = Run {
+            key: arguments.text("key").unwrap_or_default(),
+            by: arguments.text("by"),
+            began: args.began.as_deref().and_then(Time::parse).unwrap_or_default(),
+            succeeded: arguments.flag("succeeded"),
+            url: arguments.text("run"),
+            unkeyed: arguments.flag("unkeyed"),
+        };
+        args.run = Some(run).filter(|run| !run.key.is_empty());
+        args
+    }
+}
+
+/// Looks at an image after a run, and writes down what came of it.
+pub fn prove(request: &Request, args: &Args) -> Answer {
+    let name = args.image.as_str();
+    with_looks(request, &mut |records, factory, looker, now| {
+        let is_managed = records.enrolments.get(name).is_some_and(|enrolment| enrolment.build.is_some());
+        let problem = if !is_managed || !records.images.contains_key(name) {
+            Some(("IF0544", format!("`{name}` is no managed image with state")))
+        } else if args.run.is_some() && args.began.as_deref().and_then(Time::parse).is_none() {
+            Some(("IF0545", "the time when the run began is missing, or is none".to_owned()))
+        } else {
+            None
+        };
+        if let Some((code, message)) = problem {
+            let hint = "write `--image NAME`, and with a run `--key KEY --began 2026-01-05T10:00:00Z`";
+            looker.found.push(Diagnostic::error(code, message).hint(hint));
+            looker.exit = 2;
+            return;
+        }
+        let look = live::look_around(records, factory, looker, name, args.tag.as_deref(), now);
+        // Without a look nothing is said of a run: the image may be there, and nobody saw it.
+        if looker.exit == 0 {
+            add_run(records, factory, name, args.run.as_ref(), look.as_ref(), now);
+            let tried = records.images.get(name).map(facts::attempts).unwrap_or_default();
+            if let Some(last) =
+                tried.last().filter(|last| args.run.as_ref().is_some_and(|run| run.key == last.key))
+            {
+                looker.messages.push(format!("{name}: {} ended {}", last.key, last.outcome));
+            }
+        }
+    })
+}
+
 /// Writes down what a look at an image found, made at `at`, and the run that it is to prove. A run
 /// whose key is recorded already is proved.
 ///
 /// # Errors
 /// What is wrong with the factory's files.
-pub fn prove(
+pub fn apply(
     tree: &Tree,
     name: &str,
     run: Option<&Run>,
@@ -121,6 +187,10 @@ fn attempt(
     };
     let was_newest: Vec<Option<bool>> =
         left.iter().map(|reason| was_newest(reason.base, reason.from)).collect();
+    // Another tag is no digest that somebody missed.
+    let is_other = left.iter().any(|reason| {
+        look.and_then(|look| look.holds.get(reason.base)).is_some_and(|held| held.other.is_some())
+    });
     let built = text(image, "lastBuilt").and_then(Time::parse);
     let outcome = if !run.succeeded {
         "failed"
@@ -130,7 +200,7 @@ fn attempt(
         "unproven"
     } else if was_newest.iter().all(|newest| *newest == Some(true)) {
         "fresh"
-    } else if was_newest.contains(&None) {
+    } else if was_newest.contains(&None) && !is_other {
         "unproven"
     } else {
         "stale"

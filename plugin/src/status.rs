@@ -45,7 +45,7 @@ pub fn status(request: &Request, _: &Args) -> Answer {
     if let Some(last) = last_sweep.filter(|last| now > last.plus(2 * factory.intervals.sweep.seconds())) {
         let message = format!("the last sweep was at {last}, more than two intervals ago");
         let hint = "look at the Stage `sweep`; `image-factory sweep` does the same by hand";
-        found.push(Diagnostic::warning("IF0520", message).in_file(sweep::PATH).hint(hint));
+        found.push(Diagnostic::warning("IF0541", message).in_file(sweep::PATH).hint(hint));
     }
     let publishers = Publishers::of(&enrolments);
     let images = enrolments.values().map(|enrolment| {
@@ -132,6 +132,8 @@ fn image(records: &Records<'_>, enrolment: &Enrolment, factory: &Factory, now: T
     }
     if matches!(status, "pending" | "waiting" | "due") && !policy.auto_rebuild {
         notes.push("a person starts it: autoRebuild is off".to_owned());
+    } else if factory.paused && matches!(status, "pending" | "waiting" | "due") {
+        notes.push("a person starts it: factory.yaml says `paused`".to_owned());
     }
     if let Some(error) = document.get("discoveryError").and_then(Value::as_map) {
         notes.push(format!("its Dockerfile: {}", text(error, "message").unwrap_or_default()));
@@ -170,7 +172,7 @@ fn pending(derived: &Map, now: Time) -> (&'static str, Option<&str>) {
 /// Warns of an image that is due by more than a poll: nobody waits for it, or Kargo is down.
 fn late(row: &Map, factory: &Factory, now: Time, found: &mut Diagnostics) {
     let auto_rebuild = text(row, "autoRebuild") == Some("true");
-    if text(row, "status") != Some("due") || !auto_rebuild {
+    if text(row, "status") != Some("due") || !auto_rebuild || factory.paused {
         return;
     }
     let waits = row.get("waitingFor").is_some_and(|parents| !items(parents).is_empty());

@@ -22,3 +22,8 @@ fn lifecycle() {
 fn checks() {
     assert!(check_all("check", answer) > 0);
 }
+
+#[test]
+fn rebuild() {
+    assert!(check_all("rebuild", answer) > 0);
+}

@@ -7,7 +7,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::host::{self, Limits};
 use crate::outcome::{report, Failure, OK, USAGE};
-use crate::{about, analyze, bases, check, completions, generate, reference, replay, schema, status};
+use crate::{
+    about, analyze, bases, check, completions, generate, reconcile, reference, replay, schema, status,
+    what_if,
+};
 
 /// Keeps container images fresh: finds the base images of Dockerfiles, and renders the Kargo
 /// Warehouses that watch them.
@@ -67,12 +70,16 @@ enum Verb {
     Generate(generate::Flags),
     /// Find the base images of managed images and bring state/ up to date
     Analyze(analyze::Flags),
+    /// Bring state/ into line with images.yaml: what is new, changed, gone or back
+    Reconcile(reconcile::Flags),
     /// Say which images Dockerfiles need, as BuildKit would resolve them
     Bases(bases::Flags),
     /// Take image references apart
     Reference(reference::Flags),
     /// Say of each image whether it is fresh, or when it is rebuilt and why
     Status(status::Flags),
+    /// Say who would be rebuilt if a base image moved now, when, and in which wave
+    WhatIf(what_if::Flags),
     /// Check a factory's files, as a pull request does
     Check(check::Flags),
     /// Print the JSON Schema of a file
@@ -103,9 +110,11 @@ pub fn main() -> u8 {
     let result = match cli.verb {
         Verb::Generate(flags) => generate::run(&cli.global, &flags),
         Verb::Analyze(flags) => analyze::run(&cli.global, &flags),
+        Verb::Reconcile(flags) => reconcile::run(&cli.global, &flags),
         Verb::Bases(flags) => bases::run(&cli.global, &flags),
         Verb::Reference(flags) => reference::run(&cli.global, &flags),
         Verb::Status(flags) => status::run(&cli.global, &flags),
+        Verb::WhatIf(flags) => what_if::run(&cli.global, &flags),
         Verb::Check(flags) => check::run(&cli.global, &flags),
         Verb::Schema(flags) => schema::run(&flags),
         Verb::Replay(flags) => replay::run(&cli.global, &flags),

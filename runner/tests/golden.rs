@@ -28,6 +28,16 @@ fn checks() {
     check("check");
 }
 
+#[test]
+fn rebuild() {
+    check("rebuild");
+}
+
+/// The verbs that change state.
+const WRITES: [&str; 2] = ["analyze", "reconcile"];
+/// The verbs whose answer is a table, or JSON.
+const LOOKS: [&str; 2] = ["status", "what-if"];
+
 fn check(kind: &str) {
     let cases = cases(kind);
     assert!(!cases.is_empty());
@@ -80,8 +90,9 @@ fn run(step: &Step, work: &Path) -> Output {
         // Not as Argo CD's plugin, whose diagnostics are shorter.
         .env_remove("ARGOCD_APP_NAME");
     match step.verb() {
-        "analyze" => drop(program.args(source_dirs(&work.join("sources"))).arg("--offline")),
+        verb if WRITES.contains(&verb) => drop(program.args(source_dirs(&work.join("sources"))).arg("--offline")),
         "check" => drop(program.args(source_dirs(&work.join("sources")))),
+        verb if LOOKS.contains(&verb) => drop(program.args(["--output", "json"])),
         _ => {}
     }
     program.output().expect("the program starts")
@@ -159,7 +170,13 @@ fn outcome(step: &Step, output: &Output, work: &Path, pinned: bool) -> Outcome {
     let stdout = text(&output.stdout).replace(&digest, &expected);
     // What `check` says of a factory without a finding is the program's own.
     let is_quiet = step.verb() == "check" && output.stderr.is_empty() && stdout == "nothing to mend\n";
-    outcome.put("manifests.yaml", if is_quiet { String::new() } else { stdout });
+    match serde_json::from_str::<Value>(&stdout) {
+        Ok(value) if LOOKS.contains(&step.verb()) => {
+            let pretty = serde_json::to_string_pretty(&value).expect("it was JSON before");
+            outcome.put("output.json", pretty + "\n");
+        }
+        _ => outcome.put("manifests.yaml", if is_quiet { String::new() } else { stdout }),
+    }
 
     // On stderr a blank line ends each diagnostic, and messages follow; a case has two files for them.
     let printed = text(&output.stderr);
@@ -173,7 +190,7 @@ fn outcome(step: &Step, output: &Output, work: &Path, pinned: bool) -> Outcome {
         outcome.put("diagnostics.txt", printed);
     }
 
-    if step.verb() == "analyze" {
+    if WRITES.contains(&step.verb()) {
         let tree = read_tree(&work.join("factory/state"));
         for (path, file) in tree.0 {
             if let File::Text(text) = file {

@@ -32,4 +32,10 @@ macro_rules! exports {
     };
 }
 
-exports!(about analyze bases check generate reference status);
+exports!(about analyze bases check generate observe prove reconcile reference status sweep);
+
+/// `what-if`, whose name is none in Rust.
+#[export_name = "what-if"]
+pub extern "C" fn what_if() -> i32 {
+    shell("what-if")
+}

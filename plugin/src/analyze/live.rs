@@ -1,8 +1,9 @@
 //! A look at a published image: its digest, when it was made, what it holds of its base images.
 
 use crate::diagnostic::Diagnostics;
-use crate::look::Look;
-use crate::observe::{each_base, hold};
+use crate::factory::Factory;
+use crate::look::{around, Look, Looker};
+use crate::observe::{self, each_base, hold};
 use crate::state::facts::{self, text};
 use crate::state::records::{change, Changes, Records};
 use crate::time::Time;
@@ -17,11 +18,30 @@ use crate::yaml::Value;
 ///
 /// # Errors
 /// What is wrong with the factory's files.
-pub fn analyze_image(tree: &Tree, name: &str, look: &Look, at: Time) -> Result<Changes, Diagnostics> {
+pub fn apply(tree: &Tree, name: &str, look: &Look, at: Time) -> Result<Changes, Diagnostics> {
     change(tree, at, &mut |records, _| add_look(records, name, look, at))
 }
 
-/// The same, in state that changes.
+/// Looks at an image of ours, at its base images and at those that it publishes: so nobody hears of
+/// the image before the news of what it publishes.
+pub(crate) fn look_around(
+    records: &mut Records<'_>,
+    factory: &Factory,
+    looker: &mut Looker<'_>,
+    name: &str,
+    tag: Option<&str>,
+    at: Time,
+) -> Option<Look> {
+    let (bases, published) = around(records, name);
+    for base in bases.iter().chain(&published) {
+        if let Some(look) = looker.base(records, factory, base) {
+            observe::add_look(records, base, &look, at);
+        }
+    }
+    looker.image(records, factory, name, tag)
+}
+
+/// The same as [`apply`], in state that changes.
 pub(crate) fn add_look(records: &mut Records<'_>, name: &str, look: &Look, at: Time) {
     let Records { images, base_images, .. } = records;
     let Some(image) = images.get_mut(name) else { return };
@@ -30,7 +50,7 @@ pub(crate) fn add_look(records: &mut Records<'_>, name: &str, look: &Look, at: T
         return;
     }
     let is_new = text(image, "currentDigest") != Some(&look.digest);
-    let made = look.made().unwrap_or(at);
+    let made = look.made.unwrap_or(at);
     if is_new {
         image.set("currentDigest", Value::string(&look.digest));
         image.set("lastBuilt", Value::String(made.to_string()));

@@ -73,7 +73,7 @@ impl Records<'_> {
                 image.set_if_absent("baseImages", Value::List(Vec::new()));
                 image.set_if_absent("bases", Value::List(Vec::new()));
             }
-            Outcome::Unreachable => {}
+            Outcome::Unreachable | Outcome::Kept => {}
         }
         for key in ["currentVersion", "currentDigest", "lastBuilt"] {
             image.set_if_absent(key, Value::Null);
@@ -187,7 +187,7 @@ impl Records<'_> {
 }
 
 /// The enrolment without what stands beside it in state.
-fn enrollment(written: &Value) -> Value {
+pub(crate) fn enrollment(written: &Value) -> Value {
     let mut copy = written.as_map().cloned().unwrap_or_default();
     copy.remove("name");
     for key in WATCH_KEYS {

@@ -10,7 +10,7 @@ use crate::time::Time;
 use crate::tree::Tree;
 use crate::yaml::{self, emit, Map, Source, Value};
 
-use super::{State, ARCHIVE, BASE_IMAGES, IMAGES};
+use super::{sweep, State, ARCHIVE, BASE_IMAGES, IMAGES};
 
 /// The order of keys in state/images; keys that we don't know follow.
 pub(crate) const IMAGE_KEYS: &[&str] = &[
@@ -93,6 +93,8 @@ pub(crate) struct Records<'a> {
     pub base_images: Documents,
     /// The names of base images whose dependents may have changed.
     pub touched: SortedSet,
+    /// When everything was looked at, if that is now.
+    pub heartbeat: Option<Time>,
     /// The names of images that were looked at.
     pub looked_at: SortedSet,
     /// Archive files to write (`Some`) or to delete.
@@ -125,6 +127,7 @@ impl<'a> Records<'a> {
             images,
             base_images,
             touched: SortedSet::new(),
+            heartbeat: None,
             looked_at: SortedSet::new(),
             archive: SortedMap::new(),
         }
@@ -139,7 +142,7 @@ impl<'a> Records<'a> {
     /// Moves the state of images that are no longer enrolled to the archive; gives a line for each.
     pub fn archive_removed(&mut self) -> Vec<String> {
         let removed: Vec<String> =
-            self.images.keys().filter(|name| !self.enrolments.contains_key(*name)).cloned().collect();
+            self.images.keys().filter(|name| !self.enrolments.contains_key(name)).cloned().collect();
         let mut lines = Vec::new();
         for name in removed {
             let image = self.images.remove(&name).unwrap_or_default();
@@ -213,6 +216,12 @@ impl<'a> Records<'a> {
                 }
                 document.order(keys);
                 files.insert(path, Some(emit(&Value::Map(document))));
+            }
+        }
+        if let Some(at) = self.heartbeat {
+            let text = format!("lastSweep: \"{at}\"\n");
+            if self.tree.text(sweep::PATH) != Some(&text) {
+                files.insert(sweep::PATH, Some(text));
             }
         }
         files.extend(self.before.into_keys().map(|path| (path, None)));

@@ -51,7 +51,7 @@ pub use sources::{commit_id, Sources};
 pub const MAX_ROUNDS: usize = 8;
 
 /// The verbs that only look.
-const READ_ONLY: &[&str] = &["generate", "check", "bases", "reference", "about"];
+const READ_ONLY: &[&str] = &["generate", "check", "bases", "reference", "about", "status", "what-if"];
 
 /// The repository's `tests/`.
 pub fn tests_folder() -> &'static Path {

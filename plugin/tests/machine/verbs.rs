@@ -1,0 +1,154 @@
+//! The verbs that look into registries, on images as registries keep them.
+
+use image_factory_harness::registry::{slsa_1, Image};
+use serde_json::json;
+
+use super::world::{get, World, DAY, HOUR, START};
+
+const WEB: &str = "- name: web
+  registry: ghcr.io
+  repository: acme/web
+  source: {provider: github, repo: acme/web, branch: main, workflow: build.yml, platforms: [linux/amd64, linux/arm64]}
+  rebuildDelay: 1d
+  autoRebuild: true
+- name: postgres
+  registry: docker.io
+  repository: library/postgres
+  allowTags: ^16-alpine$
+";
+
+fn platforms(layers: &[&'static str], created: &'static str) -> [Image; 2] {
+    ["linux/amd64", "linux/arm64"].map(|platform| Image {
+        platform,
+        layers: layers.to_vec(),
+        created,
+        ..Image::default()
+    })
+}
+
+/// web on node:22, both published; state has looked at both.
+fn settled() -> World {
+    let mut world = World::new(WEB);
+    world.dockerfile("acme/web", "FROM node:22\n");
+    world.registry.publish("library/node:22", &platforms(&["node-a"], "2026-01-04T10:00:00Z"));
+    world.registry.publish("acme/web:1.0.0", &platforms(&["node-a", "web"], "2026-01-04T12:00:00Z"));
+    world.registry.publish("library/postgres:16-alpine", &platforms(&["postgres"], "2026-01-04T12:00:00Z"));
+    world.reconcile();
+    world.ask("observe", json!({"name": "node-22"}));
+    world.ask("prove", json!({"image": "web", "tag": "1.0.0"}));
+    world
+}
+
+#[test]
+fn a_look_finds_digest_content_and_what_the_image_holds() {
+    let world = settled();
+    let (holds, evidence) = world.holds("web", "node-22");
+    assert_eq!(holds.as_deref(), get(&world.base("node-22"), "currentDigest"));
+    assert_eq!(evidence.as_deref(), Some("layers"));
+    let image = world.image("web");
+    assert_eq!(get(&image, "currentVersion"), Some("1.0.0"));
+    assert_eq!(get(&image, "lastBuilt"), Some("2026-01-04T12:00:00Z"));
+    assert_eq!(world.status("web"), "monitoring");
+}
+
+#[test]
+fn a_base_that_moved_is_seen_and_the_run_that_brought_it_is_proved() {
+    let mut world = settled();
+    world.wait(DAY);
+    let digest = world.registry.publish("library/node:22", &platforms(&["node-b"], "2026-01-05T23:00:00Z"));
+    let answer = world.ask("observe", json!({"name": "node-22"}));
+    let lines = [format!("node-22: {digest}"), "web: pending, not before 2026-01-07T00:00:00Z".to_owned()];
+    assert_eq!(answer.messages, lines);
+    assert_eq!(world.changed, ["state/base-images/node-22.yaml", "state/images/web.yaml"]);
+
+    world.wait(DAY + HOUR);
+    let run = json!({
+        "image": "web", "tag": "1.0.1", "key": "web-1", "began": "2026-01-07T00:10:00Z", "succeeded": true,
+        "run": "https://github.com/acme/web/actions/runs/43",
+    });
+    let provenance = slsa_1(&[("pkg:docker/node@22?platform=linux%2Famd64", &digest)]);
+    let mut images = platforms(&["node-b", "web"], "2026-01-07T00:20:00Z");
+    for image in &mut images {
+        image.provenance = Some(provenance.clone());
+    }
+    world.registry.publish("acme/web:1.0.1", &images);
+    let answer = world.ask("prove", run.clone());
+    assert_eq!(answer.messages, ["web: web-1 ended fresh", "web: monitoring"]);
+    assert_eq!(world.holds("web", "node-22"), (Some(digest), Some("provenance".to_owned())));
+    assert_eq!(get(&world.image("web"), "currentVersion"), Some("1.0.1"));
+}
+
+#[test]
+fn an_image_on_the_old_base_is_stale_and_one_on_another_tag_names_it() {
+    for (tag, provenance, cause) in [
+        ("1.0.1", None, "run 43 succeeded, but the image still holds "),
+        (
+            "1.0.2",
+            Some("pkg:docker/node@20"),
+            "run 43 succeeded, but the image was built on node:20 (provenance)",
+        ),
+    ] {
+        let mut world = settled();
+        world.wait(DAY);
+        let old = get(&world.base("node-22"), "currentDigest").expect("it was seen").to_owned();
+        world.registry.publish("library/node:22", &platforms(&["node-b"], "2026-01-05T23:00:00Z"));
+        world.ask("observe", json!({"name": "node-22"}));
+        world.wait(DAY + HOUR);
+        let mut images = platforms(&["node-a", "web"], "2026-01-07T00:20:00Z");
+        for image in &mut images {
+            image.provenance = Some(slsa_1(&[(provenance.unwrap_or("pkg:docker/node@22"), &old)]));
+        }
+        world.registry.publish(&format!("acme/web:{tag}"), &images);
+        world.ask("prove", json!({
+            "image": "web", "tag": tag, "key": "web-1", "began": "2026-01-07T00:10:00Z", "succeeded": true,
+            "run": "https://github.com/acme/web/actions/runs/43",
+        }));
+        assert_eq!(
+            (world.outcomes("web"), world.status("web")),
+            (vec!["stale".to_owned()], "held".to_owned())
+        );
+        let state = world.rebuild_state("web");
+        assert!(get(&state, "cause").is_some_and(|text| text.starts_with(cause)), "{state:?}");
+    }
+}
+
+#[test]
+fn a_sweep_makes_good_what_was_lost_and_says_nothing_where_nothing_was() {
+    let mut world = settled();
+    world.wait(DAY);
+    world.ask("sweep", json!({}));
+    assert_eq!(
+        world.changed,
+        ["state/images/postgres.yaml", "state/sweep.yaml"],
+        "postgres was never looked at"
+    );
+    world.wait(DAY);
+    world.ask("sweep", json!({}));
+    assert_eq!(world.changed, ["state/sweep.yaml"]);
+    assert_eq!(world.tree.text("state/sweep.yaml"), Some("lastSweep: \"2026-01-07T00:00:00Z\"\n"));
+    world.registry.publish("library/node:22", &platforms(&["node-b"], "2026-01-05T23:00:00Z"));
+    world.wait(DAY);
+    world.ask("sweep", json!({}));
+    assert_eq!(world.status("web"), "pending");
+}
+
+#[test]
+fn what_cannot_be_looked_at_changes_nothing() {
+    let mut world = settled();
+    let before = world.tree.clone();
+    world.registry.tags.clear();
+    let answer = world.ask("observe", json!({"name": "node-22"}));
+    assert_eq!((answer.exit, answer.diagnostics.len()), (1, 1));
+    let answer = world.ask(
+        "prove",
+        json!({
+            "image": "web", "key": "web-1", "began": "2026-01-05T00:10:00Z", "succeeded": true,
+        }),
+    );
+    assert_eq!(answer.exit, 1);
+    assert_eq!(world.tree, before);
+    assert_eq!(world.ask("observe", json!({"name": "nodule"})).exit, 2);
+    assert_eq!(world.ask("prove", json!({"image": "postgres"})).exit, 2);
+    assert_eq!(world.ask("prove", json!({"image": "web", "key": "web-1"})).exit, 2, "when did it begin?");
+    assert_eq!(world.now, START);
+}

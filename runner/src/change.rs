@@ -1,0 +1,138 @@
+//! What every verb that changes state does: ask the module, then write the answer's files into a
+//! folder, or commit and push them in a clone.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use image_factory::abi::Answer;
+use image_factory::tree::Tree;
+use serde_json::Value;
+
+use crate::ask::{ask, folder, host, request};
+use crate::cli::Global;
+use crate::fetch::Sources;
+use crate::git::{Change, Git, Pushed, StateRepository, ATTEMPTS};
+use crate::host::{Allowed, Host};
+use crate::outcome::{print, report, say, Failure, OK};
+use crate::{diff, worktree};
+
+/// Where the state is that changes.
+#[derive(Args)]
+pub(crate) struct Target {
+    /// The folder that holds images.yaml [default: image-factory if it does, else .];
+    /// with --git-repo its path there [default: image-factory]
+    dir: Option<PathBuf>,
+    /// Print what would change, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Work in a clone of this repository, commit there and push
+    #[arg(long, value_name = "URL")]
+    git_repo: Option<String>,
+    /// The branch of --git-repo
+    #[arg(long, value_name = "BRANCH", requires = "git_repo", default_value = "main")]
+    git_branch: String,
+}
+
+/// Runs a verb that changes state.
+pub(crate) fn run(
+    global: &Global,
+    target: &Target,
+    verb: &str,
+    args: &Value,
+    sources: &mut Sources,
+) -> Result<u8, Failure> {
+    let host = host(global)?;
+    let mut work = Work { global, verb, args, host: &host, sources, now: None };
+    match &target.git_repo {
+        None => {
+            let folder = folder(target.dir.as_deref())?;
+            let (tree, answer) = work.look(&folder)?;
+            tell(&answer);
+            if target.dry_run {
+                print(diff::unified(&tree, &answer.files).as_bytes())?;
+            } else {
+                worktree::write(&folder, &answer.files)?;
+            }
+            Ok(answer.exit)
+        }
+        Some(url) => in_clone(&mut work, target, url),
+    }
+}
+
+struct Work<'w> {
+    global: &'w Global,
+    verb: &'w str,
+    args: &'w Value,
+    host: &'w Host,
+    sources: &'w mut Sources,
+    /// When the first look was made: what is fetched is kept, so all others are of then, too.
+    now: Option<String>,
+}
+
+impl Work<'_> {
+    fn look(&mut self, folder: &Path) -> Result<(Tree, Answer), Failure> {
+        let tree = worktree::read(folder, true)?;
+        let mut request = request(self.global, self.verb, self.args.clone(), tree)?;
+        request.now = self.now.get_or_insert(request.now).clone();
+        let allowed = Allowed { namespace: None, files: true };
+        let answer = ask(self.global, self.host, &mut request, &allowed, self.sources)?;
+        Ok((request.tree, answer))
+    }
+}
+
+fn tell(answer: &Answer) {
+    report(&answer.diagnostics);
+    say(answer.messages.iter().map(|message| format!("{message}\n")).collect());
+}
+
+/// Looks, commits and pushes; a push that was too late is made again from the new tip, since the
+/// change is a function of the tip and of what was looked up.
+fn in_clone(work: &mut Work<'_>, target: &Target, url: &str) -> Result<u8, Failure> {
+    let dir = target.dir.as_deref().unwrap_or(Path::new("image-factory"));
+    let git = Git::from_environment()?;
+    let mut repository = StateRepository::open(&git, url, &target.git_branch, &dir.to_string_lossy())?;
+    if target.dry_run {
+        let (tree, answer) = work.look(repository.folder())?;
+        tell(&answer);
+        print(diff::unified(&tree, &answer.files).as_bytes())?;
+        return Ok(answer.exit);
+    }
+    let mut exit = OK;
+    let mut looks = 0;
+    let pushed = repository.retry(ATTEMPTS, |folder| -> Result<Change, Failure> {
+        if looks > 0 {
+            say(format!("others pushed to {} first; looking again at its new tip\n", target.git_branch));
+        }
+        looks += 1;
+        let (tree, answer) = work.look(folder)?;
+        tell(&answer);
+        exit = answer.exit;
+        let skip_ci = image_factory::factory::read(&tree, &mut Default::default()).skip_ci;
+        Ok(Change { message: commit_message(&answer, skip_ci), files: answer.files })
+    })?;
+    match pushed {
+        Pushed::Commit(commit) => {
+            say(format!("pushed {} to {}\n", commit.get(..12).unwrap_or(&commit), target.git_branch));
+        }
+        Pushed::Nothing | Pushed::Rejected(_) => say("nothing changed, so nothing is committed\n".to_owned()),
+    }
+    Ok(exit)
+}
+
+fn commit_message(answer: &Answer, skip_ci: bool) -> String {
+    let changed: Vec<&str> = answer
+        .messages
+        .iter()
+        .map(String::as_str)
+        .filter(|message| !message.ends_with("unchanged") && !message.contains("nothing recorded"))
+        .collect();
+    let names: Vec<&str> = changed.iter().filter_map(|message| message.split(':').next()).collect();
+    let subject = match names.as_slice() {
+        [] => "state: base images".to_owned(),
+        [one] => format!("state: {one}"),
+        [first, rest @ ..] if rest.len() < 4 => format!("state: {first}, {}", rest.join(", ")),
+        many => format!("state: {} images", many.len()),
+    };
+    let skip = if skip_ci { " [skip ci]" } else { "" };
+    format!("{subject}{skip}\n\n{}\n", changed.join("\n"))
+}

@@ -1,0 +1,31 @@
+//! `image-factory reconcile`: brings state into line with images.yaml.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::change::{self, Target};
+use crate::cli::Global;
+use crate::fetch::Sources;
+use crate::outcome::Failure;
+
+/// The flags of `reconcile`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  image-factory reconcile
+  image-factory reconcile --git-repo https://github.com/acme/platform.git")]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    target: Target,
+    /// A checkout that is already there, to look at instead of fetching
+    #[arg(long, value_name = "[REPOSITORY=]PATH")]
+    source_dir: Vec<String>,
+    /// Fetch nothing: what no --source-dir holds is not reached
+    #[arg(long)]
+    offline: bool,
+}
+
+pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
+    let mut sources = Sources::new(&flags.source_dir, flags.offline)?;
+    change::run(global, &flags.target, "reconcile", &json!({}), &mut sources)
+}
