@@ -49,7 +49,7 @@ impl World {
         let answer = self.reply(verb, args.clone());
         self.write(answer.files.clone().into_iter());
         let again = self.reply(verb, args);
-        assert!(again.files.is_empty(), "{verb} twice changes {:?}", again.files.keys());
+        assert!(again.files.is_empty(), "{verb} twice changes {:?}", again.files.keys().collect::<Vec<_>>());
         answer
     }
 
