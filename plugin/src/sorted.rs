@@ -313,7 +313,9 @@ impl FromIterator<String> for SortedSet {
 
 impl From<String> for SortedSet {
     fn from(name: String) -> Self {
-        SortedSet(BTreeMap::from([(name, 0)]))
+        let mut set = SortedSet::new();
+        set.insert(name);
+        set
     }
 }
 

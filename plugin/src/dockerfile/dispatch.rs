@@ -5,7 +5,6 @@
 //! does not set is no error, whatever BuildKit would say once it has the image
 //! (`dockerfile2llb/convert.go`, `convert_copy.go` and `convert_runmount.go`, dockerfile/1.26).
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::expand::{ExpandError, Lexer, Variables};
@@ -51,7 +50,7 @@ struct Dispatcher<'g, 'a> {
 /// Runs through the stages; tells for each state which states it really takes files from.
 pub fn dispatch(graph: &mut Graph<'_>, reached: &[bool]) -> Vec<Vec<usize>> {
     let mut uses = vec![Vec::new(); graph.states.len()];
-    let mut environments: BTreeMap<usize, Environment> = BTreeMap::new();
+    let mut environments: Vec<Option<Environment>> = vec![None; reached.len()];
     let mut dispatcher = Dispatcher { graph, environment: Environment::default(), copied: 0 };
     for state in 0..reached.len() {
         if !reached[state] || dispatcher.graph.states[state].dispatched {
@@ -60,7 +59,7 @@ pub fn dispatch(graph: &mut Graph<'_>, reached: &[bool]) -> Vec<Vec<usize>> {
         dispatcher.graph.states[state].dispatched = true;
         let base = dispatcher.graph.states[state].base;
         let is_scratch = base.is_none() && dispatcher.graph.states[state].is_scratch;
-        let of_base = base.and_then(|base| environments.get(&base).cloned());
+        let of_base = base.and_then(|base| environments[base].clone());
         dispatcher.environment =
             of_base.unwrap_or_else(|| Environment { open: !is_scratch, ..Environment::default() });
         if !dispatcher.environment.open {
@@ -75,7 +74,7 @@ pub fn dispatch(graph: &mut Graph<'_>, reached: &[bool]) -> Vec<Vec<usize>> {
             dispatcher.command(command, &mut uses[state]);
         }
         dispatcher.graph.states[state].commands = commands;
-        environments.insert(state, std::mem::take(&mut dispatcher.environment));
+        environments[state] = Some(std::mem::take(&mut dispatcher.environment));
     }
     uses
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Live, PlatformImage};
 use crate::reference::ImageReference;
+use crate::sorted::sort_by;
 use crate::sorted::SortedMap;
 
 /// An image that provenance names.
@@ -96,7 +97,7 @@ fn provenance<'i>(image: &'i PlatformImage, name: &str, tag: Option<&str>) -> Op
     };
     // One with the tag goes before one without.
     let mut found: Vec<&Material> = image.materials.iter().filter(is_base).collect();
-    found.sort_by_key(|material| material.tag.is_none());
+    sort_by(&mut found, |a, b| a.tag.is_none().cmp(&b.tag.is_none()));
     found.first().map(|material| material.digest.as_str())
 }
 
