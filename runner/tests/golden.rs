@@ -90,7 +90,9 @@ fn run(step: &Step, work: &Path) -> Output {
         // Not as Argo CD's plugin, whose diagnostics are shorter.
         .env_remove("ARGOCD_APP_NAME");
     match step.verb() {
-        verb if WRITES.contains(&verb) => drop(program.args(source_dirs(&work.join("sources"))).arg("--offline")),
+        verb if WRITES.contains(&verb) => {
+            drop(program.args(source_dirs(&work.join("sources"))).arg("--offline"))
+        }
         "check" => drop(program.args(source_dirs(&work.join("sources")))),
         verb if LOOKS.contains(&verb) => drop(program.args(["--output", "json"])),
         _ => {}
