@@ -4,9 +4,11 @@ use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, Criterion, Throughput};
 use image_factory::abi::{answer, Fetched, Request, ABI_VERSION};
+use image_factory::decide;
 use image_factory::duration::Duration;
 use image_factory::go_regex::GoRegex;
 use image_factory::reference::ImageReference;
+use image_factory::time::Time;
 use image_factory::tree::Tree;
 use image_factory::yaml::{self, Source};
 use image_factory_harness::synthetic;
@@ -38,6 +40,24 @@ fn generate(c: &mut Criterion) {
         group.throughput(Throughput::Elements(images));
         group.bench_function(name, |b| b.iter(|| answer(black_box(&request))));
     }
+    group.finish();
+}
+
+/// What must be rebuilt, and when: from files to changed files, and as `status` asks it.
+fn decide(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decide");
+    for images in [100, 1000, 10_000, 100_000] {
+        let tree = synthetic::fleet(images);
+        group.throughput(Throughput::Elements(images as u64));
+        if images > 1000 {
+            group.sample_size(10);
+        }
+        group.bench_function(images.to_string(), |b| {
+            b.iter(|| decide::decide(black_box(&tree), Time(0)).expect("the fleet is good"));
+        });
+    }
+    let request = request("status", synthetic::fleet(1000));
+    group.bench_function("status of 1000", |b| b.iter(|| answer(black_box(&request))));
     group.finish();
 }
 
@@ -89,5 +109,5 @@ fn leaves(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, generate, references, yaml, leaves);
+criterion_group!(benches, generate, decide, references, yaml, leaves);
 criterion_main!(benches);

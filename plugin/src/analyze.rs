@@ -14,6 +14,7 @@ use crate::dockerfile::{self, Bases, Options, Role, Roles};
 use crate::factory::{self, Factory};
 use crate::fields::nearest;
 use crate::images::{self, Build, Enrolment, Enrolments, Provider};
+use crate::look::Looker;
 use crate::reference::ImageReference;
 use crate::sorted::{SortedMap, SortedSet};
 use crate::state;
@@ -44,6 +45,8 @@ pub struct Args {
     pub source_commit: Option<String>,
     /// Build arguments, where images.yaml gives none of the name.
     pub build_args: SortedMap<String>,
+    /// Whether to look at the one image in its registry, too.
+    pub live: bool,
 }
 
 impl Args {
@@ -59,6 +62,7 @@ impl Args {
             source_branch: arguments.text("sourceBranch"),
             source_commit: arguments.text("sourceCommit"),
             build_args: arguments.text_map("buildArgs"),
+            live: arguments.flag("live"),
         }
     }
 }
@@ -94,9 +98,7 @@ pub(crate) struct Edge {
 /// Looks at the Dockerfiles of the chosen images and brings their state up to date.
 pub fn analyze(request: &Request, args: &Args) -> Answer {
     // It goes into state as it is, so it must be a time.
-    if Time::parse(&request.now).is_none() {
-        return no_time(request);
-    }
+    let Some(now) = Time::parse(&request.now) else { return no_time(request) };
     let mut found = Diagnostics::default();
     let factory = factory::read(&request.tree, &mut found);
     let enrolments = images::read(&request.tree, false, &mut found);
@@ -104,19 +106,51 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
     if found.has_errors() {
         return refuse(found, 1);
     }
-    let chosen = choose(&enrolments, args, &mut found);
+    let by_source = args.source_repo.as_deref().filter(|_| !args.all && args.images.is_empty());
+    let mut plain = args.clone();
+    let chosen = match by_source {
+        Some(repository) => {
+            (plain.source_repo, plain.source_branch) = (None, None);
+            of_source(&enrolments, &factory, repository, args.source_branch.as_deref())
+        }
+        None => choose(&enrolments, args, &mut found),
+    };
+    let args = &plain;
     check_flags(&chosen, args, &mut found);
     if found.has_errors() {
         return refuse(found, 2);
     }
     let jobs = jobs(&chosen, args, &factory);
-    let needs = missing(&jobs, request);
-    if !needs.is_empty() {
-        return Answer { needs: Some(Needs { git: needs, ..Needs::default() }), ..Answer::default() };
+    let git = missing(&jobs, request);
+    // Where someone looks, the event's own values do not count.
+    let built = match chosen[..] {
+        [enrolment] if args.live && enrolment.build.is_some() => Some((enrolment, args.tag.clone())),
+        _ => None,
+    };
+    if built.is_some() {
+        (plain.tag, plain.digest) = (None, None);
     }
-
+    let args = &plain;
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
-    let (mut messages, exit) = record_all(&mut records, &chosen, &jobs, request, args, &factory, &mut found);
+    let mut looker = Looker::new(&request.fetched);
+    let (mut messages, mut exit) = (Vec::new(), 0);
+    if git.is_empty() {
+        (messages, exit) = record_all(&mut records, &chosen, &jobs, request, args, &factory, &mut found);
+    }
+    if let Some((enrolment, tag)) = built {
+        let name = &enrolment.name;
+        let look = live::look_around(&mut records, &factory, &mut looker, name, tag.as_deref(), now);
+        if let Some(look) = look {
+            messages.push(format!("{name}: {}", look.digest));
+            live::add_look(&mut records, name, &look, now);
+        }
+    }
+    let Looker { needs: registry, found: more, exit: looked, .. } = looker;
+    if !(git.is_empty() && registry.is_empty()) {
+        return Answer { needs: Some(Needs { git, registry }), ..Answer::default() };
+    }
+    found.extend(more);
+    exit = exit.max(looked);
     if args.all {
         messages.extend(records.archive_removed());
     }
@@ -162,6 +196,24 @@ pub(crate) fn no_time(request: &Request) -> Answer {
 pub(crate) fn refuse(mut found: Diagnostics, exit: u8) -> Answer {
     found.sort();
     Answer { diagnostics: found.0, exit, ..Answer::default() }
+}
+
+/// The managed images that one repository's branch builds.
+fn of_source<'e>(
+    enrolments: &'e Enrolments,
+    factory: &Factory,
+    repository: &str,
+    branch: Option<&str>,
+) -> Vec<&'e Enrolment> {
+    let is_built = |enrolment: &&Enrolment| {
+        enrolment.build.as_ref().is_some_and(|build| {
+            let is_repository = build.repo == repository || factory.git_url(build) == repository;
+            // Where images.yaml names no branch, an event calls it HEAD.
+            let own = if build.branch.is_empty() { "HEAD" } else { &build.branch };
+            is_repository && branch.is_none_or(|branch| branch == own)
+        })
+    };
+    enrolments.values().filter(is_built).collect()
 }
 
 fn choose<'e>(enrolments: &'e Enrolments, args: &Args, found: &mut Diagnostics) -> Vec<&'e Enrolment> {

@@ -14,6 +14,8 @@ use crate::outcome::Failure;
 #[command(after_help = "\
 Examples:
   image-factory analyze --all
+  image-factory analyze --source-repo https://github.com/acme/app.git --source-branch main
+  image-factory analyze --image backstage --tag 0.6.5
   image-factory analyze --image backstage --source-dir ../app --dry-run
   image-factory analyze --all --git-repo https://github.com/acme/platform.git --git-branch main image-factory")]
 pub(crate) struct Flags {
@@ -70,6 +72,7 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
         "sourceBranch": flags.source_branch,
         "sourceCommit": flags.source_commit,
         "buildArgs": build_args(&flags.build_arg)?,
+        "live": !flags.offline && (flags.tag.is_some() || flags.digest.is_some()),
     });
     change::run(global, &flags.target, "analyze", &args, &mut sources)
 }

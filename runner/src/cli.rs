@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::host::{self, Limits};
 use crate::outcome::{report, Failure, OK, USAGE};
 use crate::{
-    about, analyze, bases, check, completions, generate, reconcile, reference, replay, schema, status,
-    what_if,
+    about, analyze, bases, check, completions, generate, observe, prove, reconcile, reference, replay,
+    schema, status, sweep, what_if,
 };
 
 /// Keeps container images fresh: finds the base images of Dockerfiles, and renders the Kargo
@@ -72,6 +72,12 @@ enum Verb {
     Analyze(analyze::Flags),
     /// Bring state/ into line with images.yaml: what is new, changed, gone or back
     Reconcile(reconcile::Flags),
+    /// Look at a base image or an external image: its digest, and who must be rebuilt for it
+    Observe(observe::Flags),
+    /// Look whether a published image holds its base images, and record the run that built it
+    Prove(prove::Flags),
+    /// Look at everything: what was lost is made good
+    Sweep(sweep::Flags),
     /// Say which images Dockerfiles need, as BuildKit would resolve them
     Bases(bases::Flags),
     /// Take image references apart
@@ -111,6 +117,9 @@ pub fn main() -> u8 {
         Verb::Generate(flags) => generate::run(&cli.global, &flags),
         Verb::Analyze(flags) => analyze::run(&cli.global, &flags),
         Verb::Reconcile(flags) => reconcile::run(&cli.global, &flags),
+        Verb::Observe(flags) => observe::run(&cli.global, &flags),
+        Verb::Prove(flags) => prove::run(&cli.global, &flags),
+        Verb::Sweep(flags) => sweep::run(&cli.global, &flags),
         Verb::Bases(flags) => bases::run(&cli.global, &flags),
         Verb::Reference(flags) => reference::run(&cli.global, &flags),
         Verb::Status(flags) => status::run(&cli.global, &flags),

@@ -113,7 +113,16 @@ impl<'r> Looker<'r> {
             return None;
         }
         let platforms = Policy::of(enrolment, factory).platforms;
-        let live = self.live(&reference, &platforms, true)?;
+        let live = self.live(&reference, &platforms, true);
+        if live.is_none() && text(document, "currentDigest").is_none() {
+            // Nothing is known yet, so the layers are probably needed: the host's rounds are few.
+            for base in uses.iter().filter(|base| !base.pinned) {
+                if let Some(reference) = records.base_images.get(base.name).and_then(reference_of) {
+                    self.live(&reference, &platforms, false);
+                }
+            }
+        }
+        let live = live?;
         let mut look = Look { version: Some(tag), ..Look::of(&live) };
         for base in uses.iter().filter(|base| !base.pinned) {
             let Some(document) = records.base_images.get(base.name) else { continue };

@@ -152,3 +152,39 @@ fn what_cannot_be_looked_at_changes_nothing() {
     assert_eq!(world.ask("prove", json!({"image": "web", "key": "web-1"})).exit, 2, "when did it begin?");
     assert_eq!(world.now, START);
 }
+
+#[test]
+fn an_image_that_ci_published_is_looked_at_with_its_dockerfile() {
+    let mut world = World::new(WEB);
+    world.dockerfile("acme/web", "FROM node:22\n");
+    world.registry.publish("library/node:22", &platforms(&["node-a"], "2026-01-04T10:00:00Z"));
+    let digest =
+        world.registry.publish("acme/web:1.0.0", &platforms(&["node-a", "web"], "2026-01-04T12:00:00Z"));
+    // What the event says of the digest is late, and does not count.
+    let late = format!("sha256:{}", "0".repeat(64));
+    world.ask("analyze", json!({"images": ["web"], "tag": "1.0.0", "digest": late, "live": true}));
+    let image = world.image("web");
+    assert_eq!(get(&image, "currentDigest"), Some(digest.as_str()));
+    assert_eq!(get(&image, "currentVersion"), Some("1.0.0"));
+    let held = get(&world.base("node-22"), "currentDigest").map(str::to_owned);
+    assert_eq!(world.holds("web", "node-22"), (held, Some("layers".to_owned())));
+}
+
+#[test]
+fn all_images_of_a_repository_are_looked_at_at_once() {
+    let other = "- name: api\n  registry: ghcr.io\n  repository: acme/api\n  source: {provider: github, repo: acme/web, \
+                 branch: main, dockerfile: api/Dockerfile, workflow: build.yml}\n";
+    let mut world = World::new(&format!("{WEB}{other}"));
+    world.dockerfile("acme/web", "FROM node:22\n");
+    world.dockerfile("acme/web/api", "FROM node:20\n");
+    let ask = |world: &mut World, branch: &str| {
+        world
+            .ask("analyze", json!({"sourceRepo": "https://github.com/acme/web.git", "sourceBranch": branch}))
+            .messages
+    };
+    assert_eq!(ask(&mut world, "other"), Vec::<String>::new());
+    assert_eq!(
+        ask(&mut world, "main"),
+        ["api: 1 base image (node-20), new", "web: 1 base image (node-22), new"]
+    );
+}

@@ -123,3 +123,114 @@ fn base_reference(number: usize) -> String {
 fn base_name(reference: &str) -> String {
     name::of_base_image(&ImageReference::parse(reference).expect("it is a reference"))
 }
+
+/// A factory of so many managed images, at least ten, with all the facts that rebuilds follow from:
+/// a fifth as many base images, each with ten entries in its history, of which half the images lack
+/// the last; every tenth image publishes the base image of the next.
+///
+/// # Panics
+/// With fewer than ten.
+pub fn fleet(images: usize) -> Tree {
+    assert!(images >= 10, "a fleet has a base image for each five of ten images");
+    const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
+    let bases = images / 5;
+    let mut tree = Tree::default();
+    let mut enrolments = String::new();
+    let app_base = |number: usize| base_name_of(&format!("ghcr.io/acme/app-{number:06}:1"));
+    let mut write_base = |reference: &str, dependents: &[String]| {
+        let reference = ImageReference::parse(reference).expect("it is a reference");
+        let mut text = format!(
+            "name: {}\nfullImage: {}\nregistry: {}\nrepository: {}\ntag: \"1\"\nfirstDiscovered: \"2025-12-04T10:00:00Z\"\n\
+             lastChecked: \"2026-01-04T15:30:00Z\"\ndependentImages:\n",
+            name::of_base_image(&reference),
+            reference.familiar(),
+            reference.registry(),
+            reference.repository()
+        );
+        for dependent in dependents {
+            writeln!(text, "  - {dependent}").expect(WRITES);
+        }
+        writeln!(text, "currentDigest: sha256:{:064x}\nupdateHistory:", 10).expect(WRITES);
+        for entry in 1..=10 {
+            writeln!(
+                text,
+                "  - digest: sha256:{entry:064x}\n    seen: \"2026-01-{entry:02}T06:00:00Z\"\n    content:"
+            )
+            .expect(WRITES);
+            for platform in PLATFORMS {
+                writeln!(text, "      {platform}: sha256:{entry:064x}").expect(WRITES);
+            }
+        }
+        tree.insert(format!("state/base-images/{}.yaml", name::of_base_image(&reference)), text);
+    };
+    let app = |number: usize| format!("app-{number:06}");
+    for base in 0..bases {
+        let dependents: Vec<String> = (base..images).step_by(bases).map(app).collect();
+        write_base(&format!("acme/base-{base:06}:1"), &dependents);
+    }
+    for number in (0..images - 1).step_by(10) {
+        write_base(&format!("ghcr.io/acme/app-{number:06}:1"), &[app(number + 1)]);
+    }
+    for number in 0..images {
+        let name = app(number);
+        let enrolment = format!(
+            "registry: ghcr.io
+  repository: acme/{name}
+  source:
+    provider: github
+    repo: acme/mono
+    branch: main
+    dockerfile: apps/{name}/Dockerfile
+    workflow: {name}.yml
+    platforms: [linux/amd64, linux/arm64]
+  rebuildDelay: 7d
+  autoRebuild: true
+"
+        );
+        write!(enrolments, "- name: {name}\n  {enrolment}").expect(WRITES);
+        let mut uses = vec![base_name_of(&format!("acme/base-{:06}:1", number % bases))];
+        if number % 10 == 1 {
+            uses.push(app_base(number - 1));
+        }
+        let mut text = format!(
+            "name: {name}
+enrolledAt: \"2025-12-04T10:00:00Z\"
+discoveryStatus: success
+enrollment:
+  {enrolment}bases:
+"
+        );
+        let holds = 9 + number % 2;
+        for base in uses {
+            let edge = format!("  - name: {base}\n    roles:\n      - final\n    holds: sha256:{holds:064x}\n    evidence: provenance\n");
+            text.push_str(&edge);
+        }
+        write!(
+            text,
+            "currentVersion: \"0.6.{number}\"
+currentDigest: sha256:{number:064x}
+lastBuilt: \"2026-01-09T12:00:00Z\"
+rebuildState:
+  status: monitoring
+  pendingRebuild: false
+  attempts:
+    - key: {name}-1
+      at: \"2026-01-09T12:30:00Z\"
+      targets:
+        x: sha256:{number:064x}
+      image: sha256:{number:064x}
+      outcome: fresh
+"
+        )
+        .expect(WRITES);
+        tree.insert(format!("state/images/{name}.yaml"), text);
+    }
+    tree.insert("images.yaml", enrolments);
+    tree
+}
+
+const WRITES: &str = "writing to a string cannot fail";
+
+fn base_name_of(reference: &str) -> String {
+    name::of_base_image(&ImageReference::parse(reference).expect("it is a reference"))
+}
