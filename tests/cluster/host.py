@@ -1,5 +1,5 @@
-"""What is not a registry: git over HTTP, the raw files of a branch, and the part of GitHub's REST API
-that a rebuild asks (workflow_dispatch, list of runs, a run). One loopback server, which can be down.
+"""What is not a registry: git over HTTP, the parts of GitHub's and GitLab's REST APIs that a rebuild
+asks, and an endpoint for any POST. One loopback server, which can be down.
 
 The API answers as GitHub documents it (2022-11-28): a dispatch is refused without the token, without
 a `ref`, and for inputs that the workflow does not declare.
@@ -21,7 +21,8 @@ class Host:
     def __init__(self, folder):
         self.folder = folder
         self.down = False
-        self.requests, self.runs, self.lock = [], [], threading.Lock()
+        self.requests, self.runs, self.pipelines, self.hooks = [], [], [], []
+        self.lock = threading.Lock()
         # What a dispatch does, by workflow: given the run, it may build; None answers as set in `broken`.
         self.workflows, self.broken = {}, {}
         os.makedirs(f"{folder}/git", exist_ok=True)
@@ -95,13 +96,21 @@ class Host:
     def answer(self, method, path, query, body, headers):
         """The answer to what is not git: code (None for a lost connection), body, content type."""
         kind = "application/json"
-        raw = re.fullmatch(r"/raw/([^/]+)/([^/]+)/(.+)", path)
-        if raw:
-            name, branch, file = raw.groups()
-            shown = subprocess.run(["git", "-C", f"{self.folder}/git/{name}.git", "show", f"{branch}:{file}"], capture_output=True)
-            return (200, shown.stdout, "text/plain") if shown.returncode == 0 else (404, {"message": "Not Found"}, kind)
+        if path.startswith("/api/v4/"):
+            return (*self.gitlab(method, path, query, body, headers), kind)
+        if path == "/hook":
+            if headers.get("Authorization") != f"Bearer {TOKEN}":
+                return 403, {}, kind
+            self.hooks.append(json.loads(body))
+            return 202, {"eventID": "an-event"}, kind
         if headers.get("Authorization") != f"Bearer {TOKEN}":
             return 401, {"message": "Bad credentials"}, kind
+        content = re.fullmatch(r"/repos/(.+?)/contents/(.+)", path)
+        if content and method == "GET":
+            if headers.get("Accept") != "application/vnd.github.raw+json":
+                return 415, {"message": "this stub only knows the raw form"}, kind
+            shown = subprocess.run(["git", "-C", f"{self.folder}/git/{content[1]}.git", "show", f"{query['ref'][0]}:{content[2]}"], capture_output=True)
+            return (200, shown.stdout, "application/vnd.github.raw+json; charset=utf-8") if shown.returncode == 0 else (404, {"message": "Not Found"}, kind)
         dispatch = re.fullmatch(r"/repos/(.+)/actions/workflows/([^/]+)/dispatches", path)
         if dispatch and method == "POST":
             return (*self.dispatch(*dispatch.groups(), json.loads(body)), kind)
@@ -114,6 +123,27 @@ class Host:
             found = [known for known in self.runs if known["id"] == int(run[2])]
             return (200, found[0], kind) if found else (404, {"message": "Not Found"}, kind)
         return 404, {"message": "Not Found"}, kind
+
+    def gitlab(self, method, path, query, body, headers):
+        """GitLab's REST API v4: make a pipeline, list pipelines, look at one."""
+        if headers.get("PRIVATE-TOKEN") != TOKEN or "acme%2Fdenied" in path:
+            return 401, {"message": "401 Unauthorized"}
+        made = re.fullmatch(r"/api/v4/projects/([^/]+)/pipeline", path)
+        if made and method == "POST":
+            asked = json.loads(body)
+            variables = {pair["key"]: pair["value"] for pair in asked["variables"]}
+            with self.lock:
+                number = 400_000_000 + len(self.pipelines)
+                pipeline = {"id": number, "project": made[1], "ref": asked["ref"], "source": "api", "status": "success", "variables": variables,
+                            "name": variables.get("IMAGE_FACTORY_KEY"), "web_url": f"{self.url}/-/pipelines/{number}"}
+                self.pipelines.append(pipeline)
+            return 201, pipeline
+        listed = re.fullmatch(r"/api/v4/projects/([^/]+)/pipelines(?:/(\d+))?", path)
+        found = [known for known in self.pipelines if listed and known["project"] == listed[1]]
+        if listed and listed[2]:
+            found = [known for known in found if known["id"] == int(listed[2])]
+            return (200, found[0]) if found else (404, {"message": "404 Not Found"})
+        return (200, found) if listed else (404, {"error": "404 Not Found"})
 
     def dispatch(self, repository, workflow, body):
         work = self.workflows.get((repository, workflow))

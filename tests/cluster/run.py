@@ -3,7 +3,7 @@
 
     run.py objects     the table of good and bad objects, asked of the real API server and webhooks, and
                        every object of the golden cases
-    run.py loop        the loop on a factory of its own, from the first commit on
+    run.py rebuild     the PromotionTasks, each way that a rebuild can go
     run.py             both
 
 Everything is on loopback, on free ports, in a temporary folder that goes away at the end; with
@@ -19,6 +19,7 @@ import time
 import yaml
 
 from parts import Cluster, Refused, wait
+from rebuild import rebuild
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -107,7 +108,7 @@ def drift(cluster, checks):
 
 
 def main():
-    wanted = sys.argv[1:] or ["objects", "loop"]
+    wanted = sys.argv[1:] or ["objects", "rebuild"]
     home = os.environ.get("CLUSTER_HOME", os.path.expanduser("~/.cache/image-factory-cluster"))
     work = tempfile.mkdtemp(prefix="image-factory-cluster-")
     checks, cluster = Checks(), Cluster(home, work)
@@ -117,9 +118,8 @@ def main():
         if "objects" in wanted:
             objects(cluster, checks)
             drift(cluster, checks)
-        if "loop" in wanted:
-            from loop import loop
-            loop(cluster, checks, os.environ.get("IMAGE_FACTORY") or f"{ROOT}/target/debug/image-factory")
+        if "rebuild" in wanted:
+            rebuild(cluster, checks, os.environ.get("IMAGE_FACTORY") or f"{ROOT}/target/debug/image-factory")
     finally:
         cluster.down()
         if not os.environ.get("CLUSTER_KEEP"):
