@@ -94,10 +94,21 @@ class Factory:
         verified = history[0].get("verificationHistory") or [{}]
         return verified[0].get("phase")
 
-    def promote(self, stage, freight, actor="kubernetes:jane"):
-        """A Promotion by a person."""
+    def complaints(self):
+        """What Stages and Warehouses say is wrong with them; that one waits, or has no Freight, is not."""
+        found = []
+        for kind in ("stages", "warehouses"):
+            for thing in self.cluster.api.list(kind):
+                for condition in thing.get("status", {}).get("conditions", []):
+                    message = condition.get("message", "")
+                    if condition["status"] == "False" and any(word in message for word in ("failed to", "not found", "error", "missing value")):
+                        found.append(f"{kind} {thing['metadata']['name']}: {message}")
+        return found
+
+    def promote(self, stage, freight):
+        """A Promotion by a person: Kargo writes down who made it."""
         body = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Promotion",
-                "metadata": {"name": f"{stage}.{uuid.uuid4().hex[:12]}", "namespace": PROJECT, "annotations": {"kargo.akuity.io/create-actor": actor}},
+                "metadata": {"name": f"{stage}.{uuid.uuid4().hex[:12]}", "namespace": PROJECT},
                 "spec": {"stage": stage, "freight": freight}}
         try:
             return self.cluster.api.ask("POST", self.cluster.api.path("promotions"), body)

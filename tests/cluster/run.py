@@ -4,7 +4,8 @@
     run.py objects     the table of good and bad objects, asked of the real API server and webhooks, and
                        every object of the golden cases
     run.py rebuild     the PromotionTasks, each way that a rebuild can go
-    run.py             both
+    run.py loop        the loop, from the first commit on
+    run.py             all
 
 Everything is on loopback, on free ports, in a temporary folder that goes away at the end; with
 CLUSTER_KEEP=1 it stays, for its logs. Prints one line a check, and ends with 1 where one failed.
@@ -18,6 +19,7 @@ import time
 
 import yaml
 
+from loop import loop
 from parts import Cluster, Refused, wait
 from rebuild import rebuild
 
@@ -107,8 +109,24 @@ def drift(cluster, checks):
                 checks.check(f"{thing['kind']} {thing['metadata']['name']} is taken", False, error.message)
 
 
+def empty(cluster):
+    """Each part begins with no Project, and so with nothing in it."""
+    try:
+        cluster.api.ask("DELETE", cluster.api.path("projects", name=PROJECT))
+    except Refused:
+        return
+
+    def is_gone():
+        try:
+            cluster.api.get("namespaces", PROJECT)
+        except Refused as error:
+            return error.code == 404
+
+    wait(120, "the end of the Project", is_gone)
+
+
 def main():
-    wanted = sys.argv[1:] or ["objects", "rebuild"]
+    wanted = sys.argv[1:] or ["objects", "rebuild", "loop"]
     home = os.environ.get("CLUSTER_HOME", os.path.expanduser("~/.cache/image-factory-cluster"))
     work = tempfile.mkdtemp(prefix="image-factory-cluster-")
     checks, cluster = Checks(), Cluster(home, work)
@@ -118,8 +136,11 @@ def main():
         if "objects" in wanted:
             objects(cluster, checks)
             drift(cluster, checks)
-        if "rebuild" in wanted:
-            rebuild(cluster, checks, os.environ.get("IMAGE_FACTORY") or f"{ROOT}/target/debug/image-factory")
+        program = os.environ.get("IMAGE_FACTORY") or f"{ROOT}/target/debug/image-factory"
+        for name, part in (("rebuild", rebuild), ("loop", loop)):
+            if name in wanted:
+                empty(cluster)
+                part(cluster, checks, program)
     finally:
         cluster.down()
         if not os.environ.get("CLUSTER_KEEP"):
