@@ -35,11 +35,11 @@ pub struct Args {
     pub digest: Option<String>,
     /// The Dockerfile, where images.yaml names none.
     pub dockerfile: Option<String>,
-    /// Must agree with images.yaml.
+    /// Must agree with images.yaml; without `images`, chooses all that are built from it.
     pub source_repo: Option<String>,
     /// Must agree with images.yaml.
     pub source_provider: Option<String>,
-    /// The branch, where images.yaml names none.
+    /// The branch, where images.yaml names none; without `images`, chooses beside `source_repo`.
     pub source_branch: Option<String>,
     /// The commit to look at instead of the branch's tip.
     pub source_commit: Option<String>,
@@ -106,16 +106,14 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
     if found.has_errors() {
         return refuse(found, 1);
     }
-    let by_source = args.source_repo.as_deref().filter(|_| !args.all && args.images.is_empty());
-    let mut plain = args.clone();
-    let chosen = match by_source {
-        Some(repository) => {
-            (plain.source_repo, plain.source_branch) = (None, None);
-            of_source(&enrolments, &factory, repository, args.source_branch.as_deref())
-        }
-        None => choose(&enrolments, args, &mut found),
-    };
-    let args = &plain;
+    let of_source = of_source(&enrolments, args, &factory);
+    let args = of_source.as_ref().unwrap_or(args);
+    if of_source.is_some() && args.images.is_empty() {
+        // A late event: it left images.yaml meanwhile.
+        let messages = vec!["no image is built from this source: nothing recorded".to_owned()];
+        return Answer { messages, ..Answer::default() };
+    }
+    let chosen = choose(&enrolments, args, &mut found);
     check_flags(&chosen, args, &mut found);
     if found.has_errors() {
         return refuse(found, 2);
@@ -198,22 +196,23 @@ pub(crate) fn refuse(mut found: Diagnostics, exit: u8) -> Answer {
     Answer { diagnostics: found.0, exit, ..Answer::default() }
 }
 
-/// The managed images that one repository's branch builds.
-fn of_source<'e>(
-    enrolments: &'e Enrolments,
-    factory: &Factory,
-    repository: &str,
-    branch: Option<&str>,
-) -> Vec<&'e Enrolment> {
-    let is_built = |enrolment: &&Enrolment| {
-        enrolment.build.as_ref().is_some_and(|build| {
-            let is_repository = build.repo == repository || factory.git_url(build) == repository;
-            // Where images.yaml names no branch, an event calls it HEAD.
-            let own = if build.branch.is_empty() { "HEAD" } else { &build.branch };
-            is_repository && branch.is_none_or(|branch| branch == own)
-        })
-    };
-    enrolments.values().filter(is_built).collect()
+/// The same arguments for all images of a source, where no image is named but a source is: its
+/// repository as images.yaml has it or as git is asked, and its branch, `HEAD` for the default one.
+fn of_source(enrolments: &Enrolments, args: &Args, factory: &Factory) -> Option<Args> {
+    if args.all || !args.images.is_empty() {
+        return None;
+    }
+    let repo = args.source_repo.as_ref()?;
+    let branch = args.source_branch.as_deref().map(|branch| if branch == "HEAD" { "" } else { branch });
+    let mut images = Vec::new();
+    for enrolment in enrolments.values() {
+        let Some(build) = &enrolment.build else { continue };
+        let is_repo = build.repo == *repo || factory.git_url(build) == *repo;
+        if is_repo && branch.is_none_or(|branch| branch == build.branch) {
+            images.push(enrolment.name.clone());
+        }
+    }
+    Some(Args { images, source_repo: None, source_branch: None, ..args.clone() })
 }
 
 fn choose<'e>(enrolments: &'e Enrolments, args: &Args, found: &mut Diagnostics) -> Vec<&'e Enrolment> {

@@ -36,13 +36,15 @@ pub(crate) struct Flags {
     /// Path of the Dockerfile in its repository, where images.yaml names none
     #[arg(long, value_name = "PATH")]
     dockerfile: Option<String>,
-    /// The image's source, as images.yaml has it
+    /// The image's source, as images.yaml has it; without --image, all images built from it are
+    /// analyzed
     #[arg(long, value_name = "REPOSITORY")]
     source_repo: Option<String>,
     /// The source's provider, as images.yaml has it
     #[arg(long, value_name = "PROVIDER")]
     source_provider: Option<String>,
-    /// The branch to look at, where images.yaml names none
+    /// The branch to look at, where images.yaml names none; without --image, the branch that
+    /// images are built from, HEAD for the default one
     #[arg(long, value_name = "BRANCH")]
     source_branch: Option<String>,
     /// The commit to look at, instead of the branch's tip

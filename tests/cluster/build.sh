@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Builds what the cluster test runs: kube-apiserver, kube-controller-manager and the Rollouts
+# controller from their Go modules, Kargo from a checkout (its go.mod points at modules of its own
+# that no proxy serves). About a quarter of an hour and 5 GB of caches on two cores; later runs find
+# the programs and are done at once.
+#
+#   KARGO_SRC     a checkout of akuity/kargo at v1.11.2; cloned where it is not given
+#   CLUSTER_HOME  where all of it goes [~/.cache/image-factory-cluster]
+set -euo pipefail
+home=${CLUSTER_HOME:-$HOME/.cache/image-factory-cluster}
+kubernetes=v1.34.4 rollouts=v1.9.1 kargo=v1.11.2
+bin=$home/bin
+mkdir -p "$bin"
+export CGO_ENABLED=0
+
+skip() { echo "skipped: $*" >&2; exit 77; }
+command -v go >/dev/null || skip "the cluster test needs Go"
+command -v jq >/dev/null || skip "the cluster test needs jq"
+
+# A module of our own that needs one program of another module, with that module's own replacements.
+program() { # module version package output [replacements]
+  local module=$1 version=$2 package=$3 output=$4 folder=$home/build/$4 source
+  [ -x "$bin/$output" ] && return
+  mkdir -p "$folder"
+  source=$(cd "$folder" && go mod download -json "$module@$version" | jq -r .Dir)
+  (
+    cd "$folder"
+    {
+      echo "module build"
+      echo "go $(go mod edit -json "$source/go.mod" | jq -r .Go)"
+      echo "require $module $version"
+      go mod edit -json "$source/go.mod" | jq -r '.Require[] | "require \(.Path) \(.Version) // indirect"'
+      if [ "$module" = k8s.io/kubernetes ]; then
+        # Its staging modules are published beside it, as v0 of the same number.
+        ls "$source/staging/src/k8s.io" | sed "s|.*|replace k8s.io/& => k8s.io/& v0.${version#v1.}|"
+      else
+        go mod edit -json "$source/go.mod" |
+          jq -r '.Replace[]? | select(.New.Version) | "replace \(.Old.Path) => \(.New.Path) \(.New.Version)"'
+      fi
+    } | sed '/k8s.io\/[a-z-]* v0.0.0 /d' >go.mod
+    cp "$source/go.sum" go.sum
+    GOFLAGS=-mod=mod go build -ldflags "-s -w ${5:-}" -o "$bin/$output" "$package"
+  )
+}
+
+of_kubernetes="-X k8s.io/component-base/version.gitVersion=$kubernetes -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34"
+program k8s.io/kubernetes $kubernetes k8s.io/kubernetes/cmd/kube-apiserver kube-apiserver "$of_kubernetes"
+program k8s.io/kubernetes $kubernetes k8s.io/kubernetes/cmd/kube-controller-manager kube-controller-manager "$of_kubernetes"
+program github.com/argoproj/argo-rollouts $rollouts github.com/argoproj/argo-rollouts/cmd/rollouts-controller rollouts-controller
+if [ ! -d "$home/crds/rollouts" ]; then
+  source=$(go mod download -json github.com/argoproj/argo-rollouts@$rollouts | jq -r .Dir)
+  mkdir -p "$home/crds/rollouts"
+  cp "$source"/manifests/crds/*-crd.yaml "$home/crds/rollouts/"
+fi
+if [ ! -x "$bin/kargo" ] || [ ! -d "$home/crds/kargo" ]; then
+  source=${KARGO_SRC:-$home/src/kargo}
+  if [ ! -d "$source" ]; then
+    git clone -q --depth 1 -b $kargo https://github.com/akuity/kargo "$source" ||
+      skip "there is no checkout of Kargo $kargo, and it cannot be cloned: set KARGO_SRC"
+  fi
+  (cd "$source" && go build -ldflags "-s -w -X github.com/akuity/kargo/pkg/x/version.version=$kargo" \
+    -o "$bin/kargo" ./cmd/controlplane)
+  mkdir -p "$home/crds/kargo"
+  cp "$source"/charts/kargo/resources/crds/*.yaml "$home/crds/kargo/"
+  cp "$source"/charts/kargo/templates/kubernetes-webhooks-server/webhooks.yaml "$home/crds/webhooks.yaml"
+fi
+for program in etcd docker-registry; do
+  command -v $program >/dev/null || skip "the cluster test needs $program (Debian: etcd-server, docker-registry)"
+done
