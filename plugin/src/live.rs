@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::abi::{Fetched, Reason, RegistryFetched, RegistryKind, RegistryNeed};
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::platform::Platform;
+use crate::json;
 use crate::reference::ImageReference;
 use crate::sorted::SortedMap;
 use crate::time::Time;
@@ -223,7 +224,7 @@ impl<'f, 'n> Asker<'f, 'n> {
             return Err(refused(&format!("`{digest}` stands where a digest should")));
         }
         let found = self.get(image, kind)?;
-        let value = found.text.as_deref().and_then(|text| crate::json::parse(text).ok());
+        let value = found.text.as_deref().and_then(|text| json::parse(text).ok());
         match value {
             Some(value) if value.is_object() => Ok(value),
             _ => {

@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod git;
 pub mod host;
 pub mod outcome;
+pub mod registry;
 pub mod worktree;
 
 mod about;

@@ -14,6 +14,7 @@
 
 use serde_json::Value;
 
+use crate::json;
 use crate::sha256;
 
 /// The keys that change how a container runs.
@@ -50,7 +51,7 @@ pub(super) fn hash(layers: &[String], config: &Value) -> String {
         if is_set(value) {
             text.push_str(key);
             text.push('=');
-            text.push_str(&value.to_string());
+            json::write(&mut text, value);
             text.push('\n');
         }
     }

@@ -6,6 +6,8 @@ use image_factory::abi::{Fetched, Reason, RegistryFetched, RegistryKind, Registr
 use image_factory::sha256;
 use serde_json::{json, Value};
 
+pub mod stub;
+
 /// The media types of what is made here.
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Of a manifest.
