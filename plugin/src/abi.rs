@@ -25,7 +25,7 @@ use serde_json::value::{RawValue, Value};
 use crate::diagnostic::Diagnostic;
 use crate::json::{object, text};
 use crate::tree::Tree;
-use crate::{analyze, bases, check, generate, reference, status};
+use crate::{analyze, bases, check, generate, live, reference, status};
 
 pub use arguments::Arguments;
 pub use envelope::diagnostics;
@@ -194,7 +194,7 @@ impl<'de> Deserialize<'de> for Manifest {
 }
 
 /// The verbs this module answers, in the order that `about` lists them.
-pub const VERBS: &[&str] = &["about", "analyze", "bases", "check", "generate", "reference", "status"];
+pub const VERBS: &[&str] = &["about", "analyze", "bases", "check", "generate", "look", "reference", "status"];
 
 /// Answers one request: the whole module, whatever the shell around it.
 ///
@@ -239,6 +239,7 @@ fn dispatch(request: &Request) -> Answer {
         "bases" => with_args(request, bases::Args::read, bases::bases),
         "check" => with_args(request, check::Args::read, check::check),
         "generate" => with_args(request, generate::Args::read, generate::generate),
+        "look" => with_args(request, live::Args::read, live::show),
         "reference" => with_args(request, reference::Args::read, reference::reference),
         "status" => with_args(request, status::Args::read, status::status),
         verb => Answer {

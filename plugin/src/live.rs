@@ -14,6 +14,7 @@
 
 mod content;
 mod evidence;
+mod show;
 
 use serde_json::Value;
 
@@ -26,6 +27,7 @@ use crate::sorted::SortedMap;
 use crate::time::Time;
 
 pub use evidence::{holds, BaseLook, Evidence, Held, Material};
+pub use show::{show, Args};
 
 /// What was made before is older than containers: reproducible builds write 0001, 1970 or 1980.
 const YEAR_2000: Time = Time(946_684_800);

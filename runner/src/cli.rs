@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::host::{self, Limits};
 use crate::outcome::{report, Failure, OK, USAGE};
-use crate::{about, analyze, bases, check, completions, generate, reference, replay, schema, status};
+use crate::{about, analyze, bases, check, completions, generate, look, reference, replay, schema, status};
 
 /// Keeps container images fresh: finds the base images of Dockerfiles, and renders the Kargo
 /// Warehouses that watch them.
@@ -69,6 +69,8 @@ enum Verb {
     Analyze(analyze::Flags),
     /// Say which images Dockerfiles need, as BuildKit would resolve them
     Bases(bases::Flags),
+    /// Say what registries hold: digest, platforms, content, and of which base image
+    Look(look::Flags),
     /// Take image references apart
     Reference(reference::Flags),
     /// Say of each image whether it is fresh, or when it is rebuilt and why
@@ -104,6 +106,7 @@ pub fn main() -> u8 {
         Verb::Generate(flags) => generate::run(&cli.global, &flags),
         Verb::Analyze(flags) => analyze::run(&cli.global, &flags),
         Verb::Bases(flags) => bases::run(&cli.global, &flags),
+        Verb::Look(flags) => look::run(&cli.global, &flags),
         Verb::Reference(flags) => reference::run(&cli.global, &flags),
         Verb::Status(flags) => status::run(&cli.global, &flags),
         Verb::Check(flags) => check::run(&cli.global, &flags),

@@ -19,6 +19,7 @@ mod bases;
 mod check;
 mod completions;
 mod generate;
+mod look;
 mod reference;
 mod replay;
 mod schema;

@@ -32,4 +32,4 @@ macro_rules! exports {
     };
 }
 
-exports!(about analyze bases check generate reference status);
+exports!(about analyze bases check generate look reference status);
