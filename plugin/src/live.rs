@@ -145,7 +145,9 @@ impl Trouble {
                 ("IF1103", "correct the image, or give credentials for its registry in `DOCKER_CONFIG`")
             }
             Reason::Missing => ("IF1104", "correct the image, or publish it first"),
-            Reason::Refused => ("IF1105", "name a container image; nothing was recorded for it"),
+            Reason::Refused => {
+                ("IF1105", "correct the image, or how its registry is reached; nothing was recorded for it")
+            }
         };
         Diagnostic::error(code, format!("`{}`: {}", image.familiar(), self.message)).hint(hint)
     }

@@ -121,8 +121,8 @@ impl Asker<'_> {
             ask.url = &url;
         }
         ask.headers = &headers;
-        let answer = self.transport.send(&ask).map_err(|error| {
-            Problem::new(Reason::Unreachable, format!("{server}, the token server of {host}: {error}"))
+        let answer = self.transport.send(&ask).map_err(|(reason, error)| {
+            Problem::new(reason, format!("{server}, the token server of {host}: {error}"))
         })?;
         if answer.status != 200 {
             return Err(self.refusal(server, &answer));

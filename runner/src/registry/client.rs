@@ -305,7 +305,7 @@ impl Client {
             let answer = self
                 .transport
                 .send(&ask)
-                .map_err(|error| Problem::new(Reason::Unreachable, format!("{host}: {error}")))?;
+                .map_err(|(reason, error)| Problem::new(reason, format!("{host}: {error}")))?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }

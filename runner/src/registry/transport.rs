@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
 
+use image_factory::abi::Reason;
 use ureq::http::{Request, Response};
 use ureq::tls::{parse_pem, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy};
@@ -56,28 +57,33 @@ impl Transport {
     /// Sends a request.
     ///
     /// # Errors
-    /// In words: no connection, no answer in time, an answer that is not HTTP.
-    pub fn send(&self, ask: &Ask<'_>) -> Result<Answer, String> {
+    /// Who can do something about it, and in words: no connection, no answer in time, an answer that
+    /// is not HTTP, a certificate that nobody vouches for.
+    pub fn send(&self, ask: &Ask<'_>) -> Result<Answer, (Reason, String)> {
+        let agent = self.agent(ask.url, ask.verify).map_err(|message| (Reason::Refused, message))?;
+        self.send_by(agent, ask).map_err(|error| words(&error, &self.pace))
+    }
+
+    fn send_by(&self, agent: &Agent, ask: &Ask<'_>) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(ask.method).uri(ask.url);
         for (name, value) in ask.headers {
             request = request.header(*name, value);
         }
-        let agent = self.agent(ask.url, ask.verify)?;
         let response = match &ask.form {
             Some(form) => {
                 let request = request.header("Content-Type", "application/x-www-form-urlencoded");
-                agent.run(request.body(form.as_str()).map_err(|error| error.to_string())?)
+                agent.run(request.body(form.as_str())?)
             }
-            None => agent.run(request.body(()).map_err(|error| error.to_string())?),
+            None => agent.run(request.body(())?),
         };
-        let response: Response<Body> = response.map_err(|error| words(&error, &self.pace))?;
+        let response: Response<Body> = response?;
         let (parts, body) = response.into_parts();
         // A declared size is believed only where it is too large.
         let declared = body.content_length().filter(|_| ask.method != "HEAD").unwrap_or_default();
         let mut bytes = Vec::new();
         if declared <= ask.limit as u64 {
             let mut reader = body.into_reader().take(ask.limit as u64 + 1);
-            reader.read_to_end(&mut bytes).map_err(|error| format!("the answer breaks off: {error}"))?;
+            reader.read_to_end(&mut bytes)?;
         }
         let is_whole = declared <= ask.limit as u64 && bytes.len() <= ask.limit;
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: is_whole.then_some(bytes) })
@@ -130,16 +136,31 @@ fn roots() -> Result<RootCerts, String> {
 }
 
 /// What went wrong, without the URL: it may hold a signature.
-fn words(error: &ureq::Error, pace: &Pace) -> String {
-    match error {
+fn words(error: &ureq::Error, pace: &Pace) -> (Reason, String) {
+    let message = match error {
         ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
             format!("no connection within {} s", pace.connect.as_secs_f32())
         }
         ureq::Error::Timeout(_) => format!("no answer within {} s", pace.request.as_secs_f32()),
         ureq::Error::HostNotFound => "the host is not known".to_owned(),
-        ureq::Error::Io(error) => error.to_string(),
-        ureq::Error::Rustls(error) => format!("TLS: {error}"),
+        ureq::Error::Rustls(error) => return tls(error),
+        ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(error) => return tls(error),
+            None => error.to_string(),
+        },
         error => error.to_string(),
+    };
+    (Reason::Unreachable, message)
+}
+
+/// No other try will make a certificate good.
+fn tls(error: &rustls::Error) -> (Reason, String) {
+    match error {
+        rustls::Error::InvalidCertificate(error) => {
+            let remedy = "`SSL_CERT_FILE` names a file with those that count";
+            (Reason::Refused, format!("its certificate is not trusted: {error}; {remedy}"))
+        }
+        error => (Reason::Unreachable, format!("TLS: {error}")),
     }
 }
 
