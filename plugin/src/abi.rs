@@ -24,7 +24,7 @@ use crate::diagnostic::Diagnostic;
 use crate::json::{object, text};
 use crate::sorted::SortedMap;
 use crate::tree::Tree;
-use crate::{analyze, bases, check, generate, observe, prove, reconcile, reference, status, sweep, what_if};
+use crate::{analyze, bases, check, generate, live, observe, prove, reconcile, reference, status, sweep, what_if};
 
 pub use arguments::Arguments;
 pub use envelope::diagnostics;
@@ -199,6 +199,7 @@ pub const VERBS: &[&str] = &[
     "bases",
     "check",
     "generate",
+    "look",
     "observe",
     "prove",
     "reconcile",
@@ -251,6 +252,7 @@ fn dispatch(request: &Request) -> Answer {
         "bases" => with_args(request, bases::Args::read, bases::bases),
         "check" => with_args(request, check::Args::read, check::check),
         "generate" => with_args(request, generate::Args::read, generate::generate),
+        "look" => with_args(request, live::Args::read, live::show),
         "observe" => with_args(request, observe::Args::read, observe::observe),
         "prove" => with_args(request, prove::Args::read, prove::prove),
         "reconcile" => with_args(request, reconcile::Args::read, reconcile::reconcile),

@@ -107,18 +107,18 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
         return refuse(found, 1);
     }
     let of_source = of_source(&enrolments, args, &factory);
-    let args = of_source.as_ref().unwrap_or(args);
+    let mut args = of_source.as_ref().unwrap_or(args).clone();
     if of_source.is_some() && args.images.is_empty() {
         // A late event: it left images.yaml meanwhile.
         let messages = vec!["no image is built from this source: nothing recorded".to_owned()];
         return Answer { messages, ..Answer::default() };
     }
-    let chosen = choose(&enrolments, args, &mut found);
-    check_flags(&chosen, args, &mut found);
+    let chosen = choose(&enrolments, &args, &mut found);
+    check_flags(&chosen, &args, &mut found);
     if found.has_errors() {
         return refuse(found, 2);
     }
-    let jobs = jobs(&chosen, args, &factory);
+    let jobs = jobs(&chosen, &args, &factory);
     let git = missing(&jobs, request);
     // Where someone looks, the event's own values do not count.
     let built = match chosen[..] {
@@ -126,9 +126,9 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
         _ => None,
     };
     if built.is_some() {
-        (plain.tag, plain.digest) = (None, None);
+        (args.tag, args.digest) = (None, None);
     }
-    let args = &plain;
+    let args = &args;
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
     let mut looker = Looker::new(&request.fetched);
     let (mut messages, mut exit) = (Vec::new(), 0);

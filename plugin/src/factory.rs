@@ -50,6 +50,10 @@ pub struct Factory {
     pub providers: Providers,
     /// Registries whose certificate goes unchecked.
     pub insecure_registries: Vec<String>,
+    /// Registries that speak HTTP; the look at them only, Kargo finds out itself.
+    pub plain_registries: Vec<String>,
+    /// By registry, what is asked before it: `host[:port][/path]`, which stands for the registry's name.
+    pub mirrors: SortedMap<Vec<String>>,
     /// The Kargo controller that handles the Project; `None` for the default one.
     pub shard: Option<String>,
     /// The repository that holds this folder, if it is told.
@@ -138,6 +142,8 @@ impl Default for Factory {
                 gitlab_secret: None,
             },
             insecure_registries: Vec::new(),
+            plain_registries: Vec::new(),
+            mirrors: SortedMap::new(),
             shard: None,
             git_url: None,
             git_branch: "main".to_owned(),
@@ -417,6 +423,23 @@ fn registries(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, 
         let Some(mut fields) = Fields::of(source, node, "a registry", found) else { continue };
         if fields.boolean("insecureSkipTLSVerify") == Some(true) {
             factory.insecure_registries.push(host.text.to_string());
+        }
+        if fields.boolean("plainHTTP") == Some(true) {
+            factory.plain_registries.push(host.text.to_string());
+        }
+        let mirrors = fields.strings("mirrors").unwrap_or_default();
+        for mirror in &mirrors {
+            if crate::reference::ImageReference::parse(&format!("{}/image", mirror.value))
+                .map_or(true, |image| !image.name().starts_with(&mirror.value))
+            {
+                let message = format!("`{}` is no host of a registry", mirror.value);
+                let error = source.error("IF0306", mirror.place, message);
+                fields.found.push(error.hint("write `host`, `host:port` or `host/path`, without a scheme"));
+            }
+        }
+        if !mirrors.is_empty() {
+            let mirrors = mirrors.into_iter().map(|mirror| mirror.value).collect();
+            factory.mirrors.insert(host.text.to_string(), mirrors);
         }
         fields.finish();
     }

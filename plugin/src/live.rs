@@ -14,17 +14,20 @@
 
 mod content;
 mod evidence;
+mod show;
 
 use serde_json::Value;
 
 use crate::abi::{Fetched, Reason, RegistryFetched, RegistryKind, RegistryNeed};
 use crate::diagnostic::Diagnostic;
 use crate::dockerfile::platform::Platform;
+use crate::json;
 use crate::reference::ImageReference;
 use crate::sorted::SortedMap;
 use crate::time::Time;
 
 pub use evidence::{holds, BaseLook, Evidence, Held, Material};
+pub use show::{show, Args};
 
 /// What was made before is older than containers: reproducible builds write 0001, 1970 or 1980.
 const YEAR_2000: Time = Time(946_684_800);
@@ -142,7 +145,9 @@ impl Trouble {
                 ("IF1103", "correct the image, or give credentials for its registry in `DOCKER_CONFIG`")
             }
             Reason::Missing => ("IF1104", "correct the image, or publish it first"),
-            Reason::Refused => ("IF1105", "name a container image; nothing was recorded for it"),
+            Reason::Refused => {
+                ("IF1105", "correct the image, or how its registry is reached; nothing was recorded for it")
+            }
         };
         Diagnostic::error(code, format!("`{}`: {}", image.familiar(), self.message)).hint(hint)
     }
@@ -223,7 +228,7 @@ impl<'f, 'n> Asker<'f, 'n> {
             return Err(refused(&format!("`{digest}` stands where a digest should")));
         }
         let found = self.get(image, kind)?;
-        let value = found.text.as_deref().and_then(|text| crate::json::parse(text).ok());
+        let value = found.text.as_deref().and_then(|text| json::parse(text).ok());
         match value {
             Some(value) if value.is_object() => Ok(value),
             _ => {

@@ -186,7 +186,14 @@ fn factory() -> Value {
     let registry = object(
         "A registry.",
         &[],
-        vec![("insecureSkipTLSVerify", boolean("Whether its certificate goes unchecked."))],
+        vec![
+            ("insecureSkipTLSVerify", boolean("Whether its certificate goes unchecked.")),
+            ("plainHTTP", boolean("Whether the Job speaks HTTP to it.")),
+            (
+                "mirrors",
+                json!({"type": "array", "items": {"type": "string"}, "description": "host[:port][/path] of each mirror that the Job asks first."}),
+            ),
+        ],
     );
     let mut schema = object(
         "Where the factory runs, and its defaults.",

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::host::{self, Limits};
 use crate::outcome::{report, Failure, OK, USAGE};
 use crate::{
-    about, analyze, bases, check, completions, generate, observe, prove, reconcile, reference, replay,
+    about, analyze, bases, check, completions, generate, look, observe, prove, reconcile, reference, replay,
     schema, status, sweep, what_if,
 };
 
@@ -80,6 +80,8 @@ enum Verb {
     Sweep(sweep::Flags),
     /// Say which images Dockerfiles need, as BuildKit would resolve them
     Bases(bases::Flags),
+    /// Say what registries hold: digest, platforms, content, and of which base image
+    Look(look::Flags),
     /// Take image references apart
     Reference(reference::Flags),
     /// Say of each image whether it is fresh, or when it is rebuilt and why
@@ -121,6 +123,7 @@ pub fn main() -> u8 {
         Verb::Prove(flags) => prove::run(&cli.global, &flags),
         Verb::Sweep(flags) => sweep::run(&cli.global, &flags),
         Verb::Bases(flags) => bases::run(&cli.global, &flags),
+        Verb::Look(flags) => look::run(&cli.global, &flags),
         Verb::Reference(flags) => reference::run(&cli.global, &flags),
         Verb::Status(flags) => status::run(&cli.global, &flags),
         Verb::WhatIf(flags) => what_if::run(&cli.global, &flags),

@@ -1,16 +1,20 @@
-//! Brings the files that the module asks for: out of folders that are already there, or with git.
+//! Brings what the module asks for: files out of folders that are already there, or with git;
+//! documents from registries.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use image_factory::abi::{GitFetched, GitNeed};
 use image_factory::sorted::SortedMap;
+use image_factory::abi::{GitFetched, GitNeed, Reason, RegistryFetched, RegistryNeed};
+use image_factory::factory;
+use image_factory::tree::Tree;
 
 use crate::git::{self, Git};
 use crate::host::Fetch;
 use crate::outcome::Failure;
 use crate::progress::Progress;
+use crate::registry::{self, Registries, Settings};
 
 /// The largest source file that is read, in bytes.
 const MAX_FILE: u64 = 8 << 20;
@@ -20,8 +24,12 @@ const MAX_FILE: u64 = 8 << 20;
 pub struct Sources {
     /// Checkouts by repository; with no repository, of whatever is asked for.
     folders: Vec<(Option<String>, PathBuf)>,
-    /// Whether git may not be asked.
+    /// Whether neither git nor a registry may be asked.
     offline: bool,
+    /// Registries that speak HTTP, besides those of factory.yaml.
+    plain: Vec<String>,
+    /// Registries, once something was asked of one; they keep what was fetched until the end.
+    registries: Option<Registries>,
     /// git, once something must be fetched; it keeps what it fetched until the end.
     git: Option<git::Sources>,
 }
@@ -49,7 +57,13 @@ impl Sources {
             }
             folders.push((repository, folder));
         }
-        Ok(Sources { folders, offline, git: None })
+        Ok(Sources { folders, offline, ..Sources::default() })
+    }
+
+    /// With registries that speak HTTP, besides those of factory.yaml.
+    #[must_use]
+    pub fn with_plain(self, plain: &[String]) -> Self {
+        Sources { plain: plain.to_vec(), ..self }
     }
 
     /// Whether no folder and no git can give anything.
@@ -104,6 +118,26 @@ impl Fetch for Sources {
         }
         fetched.into_values().collect()
     }
+
+    fn registry(&mut self, tree: &Tree, needs: &[RegistryNeed]) -> Vec<RegistryFetched> {
+        if needs.is_empty() {
+            return Vec::new();
+        }
+        if self.offline {
+            return needs.iter().map(|need| not_asked(need, "--offline forbids to ask a registry")).collect();
+        }
+        let registries = self.registries.get_or_insert_with(|| {
+            // What is wrong in factory.yaml is the module's to say.
+            let mut settings = Settings::of(&factory::read(tree, &mut Default::default()));
+            settings.plain.extend(self.plain.iter().cloned());
+            Registries::new(settings)
+        });
+        registries.fetch(needs)
+    }
+}
+
+fn not_asked(need: &RegistryNeed, why: &str) -> RegistryFetched {
+    registry::refused(&need.image, need.kind, Reason::Unreachable, why.to_owned())
 }
 
 /// `fetched main of https://github.com/acme/web.git`, without a credential.
@@ -167,5 +201,8 @@ pub struct Nothing;
 impl Fetch for Nothing {
     fn git(&mut self, needs: &[GitNeed]) -> Vec<GitFetched> {
         needs.iter().map(|need| failed(need, "this verb fetches nothing".to_owned())).collect()
+    }
+    fn registry(&mut self, _: &Tree, needs: &[RegistryNeed]) -> Vec<RegistryFetched> {
+        needs.iter().map(|need| not_asked(need, "this verb fetches nothing")).collect()
     }
 }

@@ -8,8 +8,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use image_factory::abi::{Answer, GitFetched, GitNeed, Request};
+use image_factory::abi::{Answer, GitFetched, GitNeed, RegistryFetched, RegistryNeed, Request};
 use image_factory::diagnostic::Diagnostic;
+use image_factory::tree::Tree;
 use wasmtime::{Caller, Engine, Instance, Linker, Module, Store, Trap};
 
 pub use allow::Allowed;
@@ -130,6 +131,10 @@ impl HostError {
 pub trait Fetch {
     /// One result for each need, in order.
     fn git(&mut self, needs: &[GitNeed]) -> Vec<GitFetched>;
+
+    /// One result for each need, in order. How registries are reached is said in the tree, and read
+    /// there by the host: a module can't ask for less protection.
+    fn registry(&mut self, tree: &Tree, needs: &[RegistryNeed]) -> Vec<RegistryFetched>;
 }
 
 /// A loaded module and its limits.
@@ -212,7 +217,10 @@ impl Host {
         for _ in 0..MAX_ROUNDS {
             let answer = self.ask(request)?;
             match answer.needs {
-                Some(needs) => request.fetched.git.extend(fetch.git(&needs.git)),
+                Some(needs) => {
+                    request.fetched.git.extend(fetch.git(&needs.git));
+                    request.fetched.registry.extend(fetch.registry(&request.tree, &needs.registry));
+                }
                 None => {
                     allow::check(&answer, allowed)?;
                     return Ok(answer);

@@ -11,6 +11,7 @@ pub mod git;
 pub mod host;
 pub mod outcome;
 mod progress;
+pub mod registry;
 pub mod worktree;
 
 mod about;
@@ -23,6 +24,7 @@ mod generate;
 mod observe;
 mod prove;
 mod reconcile;
+mod look;
 mod reference;
 mod replay;
 mod schema;

@@ -91,7 +91,7 @@ fn run(step: &Step, work: &Path) -> Output {
         .env_remove("ARGOCD_APP_NAME");
     match step.verb() {
         verb if WRITES.contains(&verb) => {
-            drop(program.args(source_dirs(&work.join("sources"))).arg("--offline"))
+            let _ = program.args(source_dirs(&work.join("sources"))).arg("--offline");
         }
         "check" => drop(program.args(source_dirs(&work.join("sources")))),
         verb if LOOKS.contains(&verb) => drop(program.args(["--output", "json"])),

@@ -32,7 +32,7 @@ macro_rules! exports {
     };
 }
 
-exports!(about analyze bases check generate observe prove reconcile reference status sweep);
+exports!(about analyze bases check generate look observe prove reconcile reference status sweep);
 
 /// `what-if`, whose name is none in Rust.
 #[export_name = "what-if"]

@@ -6,12 +6,17 @@ use image_factory::abi::{Fetched, Reason, RegistryFetched, RegistryKind, Registr
 use image_factory::sha256;
 use serde_json::{json, Value};
 
+pub mod push;
+pub mod stub;
+
 /// The media types of what is made here.
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Of a manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Of a configuration.
 pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// Of a packed layer.
+pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 /// Of a statement.
 pub const STATEMENT: &str = "application/vnd.in-toto+json";
 
@@ -129,10 +134,7 @@ impl Documents {
         let layers: Vec<Value> = image
             .layers
             .iter()
-            .map(|layer| {
-                let packed = sha256::digest(&format!("packed {layer}"));
-                json!({"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "size": 32, "digest": packed})
-            })
+            .map(|layer| self.describe(LAYER, &json!(format!("packed {layer}"))))
             .collect();
         let manifest = json!({
             "schemaVersion": 2,
