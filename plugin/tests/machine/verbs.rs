@@ -182,7 +182,7 @@ fn all_images_of_a_repository_are_looked_at_at_once() {
             .ask("analyze", json!({"sourceRepo": "https://github.com/acme/web.git", "sourceBranch": branch}))
             .messages
     };
-    assert_eq!(ask(&mut world, "other"), Vec::<String>::new());
+    assert_eq!(ask(&mut world, "other"), ["no image is built from this source: nothing recorded"]);
     assert_eq!(
         ask(&mut world, "main"),
         ["api: 1 base image (node-20), new", "web: 1 base image (node-22), new"]

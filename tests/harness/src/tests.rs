@@ -48,7 +48,7 @@ fn copying(request: &[u8]) -> Vec<u8> {
                 ..Needs::default()
             });
         }
-        Some(fetched) => match fetched.files["Dockerfile"].clone() {
+        Some(fetched) => match fetched.files.get("Dockerfile").cloned().flatten() {
             Some(text) if request.tree.text("state/copy") != Some(&text) => {
                 answer.files.insert("state/copy".to_owned(), Some(text));
             }
