@@ -347,7 +347,9 @@ fn balanced(value: &Value, problems: &mut Problems) {
             for (open, close) in [("${{", "}}"), ("${%", "%}")] {
                 for rest in text.split(open).skip(1) {
                     let expression = rest.split(close).next().unwrap_or_default();
-                    let depth = expression.chars().fold(0, |depth, c| match c {
+                    // What stands in quotes is text.
+                    let code = expression.split('"').step_by(2);
+                    let depth = code.flat_map(str::chars).fold(0, |depth, c| match c {
                         '(' | '[' | '{' => depth + 1,
                         ')' | ']' | '}' => depth - 1,
                         _ => depth,
