@@ -433,7 +433,7 @@ fn registries(source: Source<'_>, node: &yaml::Node<'_>, factory: &mut Factory, 
                 .map_or(true, |image| !image.name().starts_with(&mirror.value))
             {
                 let message = format!("`{}` is no host of a registry", mirror.value);
-                let error = source.error("IF0306", mirror.place, message);
+                let error = source.error("IF0308", mirror.place, message);
                 fields.found.push(error.hint("write `host`, `host:port` or `host/path`, without a scheme"));
             }
         }
