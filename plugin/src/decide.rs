@@ -61,16 +61,24 @@ pub(crate) fn derive(records: &mut Records<'_>, factory: &Factory) {
     for (name, state) in derived {
         let Some(document) = records.images.get_mut(&name) else { continue };
         let mut written = match document.get("rebuildState") {
-            Some(Value::Map(map)) => map.clone(),
+            Some(Value::Map(old)) if is_derived(old, &state) => continue,
+            Some(Value::Map(old)) => old.clone(),
             _ => Map::default(),
         };
-        for key in KEYS.iter().filter(|key| **key != "attempts") {
-            written.remove(key);
+        for key in KEYS {
+            if *key != "attempts" {
+                written.remove(key);
+            }
         }
         written.0.extend(state.0);
         written.order(KEYS);
         document.set("rebuildState", Value::Map(written));
     }
+}
+
+/// Whether what is derived stands there already.
+fn is_derived(old: &Map, state: &Map) -> bool {
+    KEYS.iter().all(|key| *key == "attempts" || old.get(key) == state.get(key))
 }
 
 /// The managed images that have state, and how they are built on one another.

@@ -10,7 +10,7 @@ use crate::images::{self, Enrolment};
 use crate::look::finish;
 use crate::state;
 use crate::state::facts::text;
-use crate::state::records::Records;
+use crate::state::records::{same, Records};
 use crate::time::Time;
 use crate::yaml::{Map, Value};
 
@@ -114,12 +114,4 @@ fn is_watched(image: &Map, enrolment: &Enrolment) -> bool {
         written.and_then(value) == value(image)
     };
     !enrolment.watch.is_given() || state::records::WATCH_KEYS.iter().all(is_same)
-}
-
-/// Whether two maps say the same in any order, but for the keys that are left out.
-fn same(a: &Map, b: &Map, left_out: &[&str]) -> bool {
-    let is_in = |one: &Map, other: &Map| {
-        one.0.iter().all(|(key, value)| left_out.contains(&key.as_str()) || other.get(key) == Some(value))
-    };
-    is_in(a, b) && is_in(b, a)
 }

@@ -188,6 +188,29 @@ impl<'a> Node<'a> {
                 .collect())),
         }
     }
+
+    /// Whether [`Node::to_value`] would give this.
+    pub fn is(&self, value: &Value) -> bool {
+        match (&self.content, value) {
+            (Content::Scalar(scalar), Value::Null) => scalar.is_null(),
+            (Content::Scalar(scalar), Value::Plain(text)) => {
+                scalar.text == *text && scalar.plain && value::is_typed(text) && !scalar.is_null()
+            }
+            (Content::Scalar(scalar), Value::String(text)) => {
+                scalar.text == *text && !scalar.is_null() && !(scalar.plain && value::is_typed(text))
+            }
+            (Content::List(nodes), Value::List(items)) => {
+                nodes.len() == items.len() && nodes.iter().zip(items).all(|(node, item)| node.is(item))
+            }
+            (Content::Map(entries), Value::Map(map)) => {
+                let is_pair = |((key, node), (name, value)): (&(Key<'_>, Node<'_>), &(String, Value))| {
+                    key.text == *name && node.is(value)
+                };
+                entries.len() == map.0.len() && entries.iter().zip(&map.0).all(is_pair)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Reads one YAML document; `None` where the file holds nothing but comments or `null`.

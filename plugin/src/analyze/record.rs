@@ -5,7 +5,7 @@ use crate::images::Enrolment;
 use crate::name;
 use crate::reference::ImageReference;
 use crate::sorted::{SortedMap, SortedSet};
-use crate::state::records::{names, same, text, Records, IMAGE_KEYS, WATCH_KEYS};
+use crate::state::records::{names, same, text, Records, WATCH_KEYS};
 use crate::state::{BASE_IMAGES, IMAGES};
 use crate::yaml::{Map, Value};
 
@@ -37,7 +37,7 @@ impl Records<'_> {
         if self.base_images.contains_key(name) {
             self.touched.insert(name.clone());
         }
-        let line = summary(name, &image, is_new, same(&before, &image, IMAGE_KEYS, &["lastDiscovery"]));
+        let line = summary(name, &image, is_new, same(&before, &image, &["lastDiscovery"]));
         self.images.insert(name.clone(), image);
         line
     }

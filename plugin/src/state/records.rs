@@ -88,7 +88,8 @@ pub(crate) struct Records<'a> {
     pub tree: &'a Tree,
     pub enrolments: &'a Enrolments,
     pub now: &'a str,
-    before: Documents,
+    /// As it was read.
+    before: &'a State<'a>,
     pub images: Documents,
     pub base_images: Documents,
     /// The names of base images whose dependents may have changed.
@@ -105,7 +106,7 @@ pub(crate) struct Records<'a> {
 type Documents = SortedMap<Map>;
 
 impl<'a> Records<'a> {
-    pub fn new(tree: &'a Tree, state: &State<'_>, enrolments: &'a Enrolments, now: &'a str) -> Self {
+    pub fn new(tree: &'a Tree, state: &'a State<'a>, enrolments: &'a Enrolments, now: &'a str) -> Self {
         let map = |node: &yaml::Node<'_>| match node.to_value() {
             Value::Map(map) => map,
             _ => Map::default(),
@@ -114,16 +115,11 @@ impl<'a> Records<'a> {
             state.images.iter().map(|(name, image)| (name.clone(), map(&image.node))).collect();
         let base_images: Documents =
             state.base_images.iter().map(|(name, base)| (name.clone(), map(&base.node))).collect();
-        let before = images
-            .iter()
-            .map(|(name, map)| (path(IMAGES, name), map.clone()))
-            .chain(base_images.iter().map(|(name, map)| (path(BASE_IMAGES, name), map.clone())))
-            .collect();
         Records {
             tree,
             enrolments,
             now,
-            before,
+            before: state,
             images,
             base_images,
             touched: SortedSet::new(),
@@ -195,28 +191,31 @@ impl<'a> Records<'a> {
 
     /// The files that differ from what was read.
     pub fn changes(mut self) -> Changes {
+        let gone = self.gone();
         let mut files = std::mem::take(&mut self.archive);
-        let folders = [
-            (IMAGES, self.images, IMAGE_KEYS, "lastDiscovery"),
-            (BASE_IMAGES, self.base_images, BASE_KEYS, "lastChecked"),
-        ];
-        for (folder, documents, keys, time) in folders {
-            for (name, mut document) in documents {
-                let path = path(folder, &name);
-                let before = self.before.remove(&path).unwrap_or_default();
-                if same(&before, &document, keys, &[time]) {
-                    continue;
-                }
-                // What is derived changes with facts of other files, and nobody looked at this one.
-                let is_found = folder == BASE_IMAGES
-                    || self.looked_at.contains(&name)
-                        && !same(&before, &document, keys, &[time, "rebuildState"]);
-                if is_found && text(&document, "discoveryStatus").as_deref() != Some("external") {
-                    document.set(time, Value::string(self.now));
-                }
-                document.order(keys);
-                files.insert(path, Some(emit(&Value::Map(document))));
+        let State { images, base_images } = self.before;
+        for (name, mut image) in self.images {
+            let before = images.get(&name).map(|image| &image.node);
+            if says(before, &image, &["lastDiscovery"]) {
+                continue;
             }
+            // What is derived changes with facts of other files, and nobody looked at this one.
+            let is_found = self.looked_at.contains(&name)
+                && text(&image, "discoveryStatus").as_deref() != Some("external")
+                && !says(before, &image, &["lastDiscovery", "rebuildState"]);
+            if is_found {
+                image.set("lastDiscovery", Value::string(self.now));
+            }
+            image.order(IMAGE_KEYS);
+            files.insert(path(IMAGES, &name), Some(emit(&Value::Map(image))));
+        }
+        for (name, mut base) in self.base_images {
+            if says(base_images.get(&name).map(|base| &base.node), &base, &["lastChecked"]) {
+                continue;
+            }
+            base.set("lastChecked", Value::string(self.now));
+            base.order(BASE_KEYS);
+            files.insert(path(BASE_IMAGES, &name), Some(emit(&Value::Map(base))));
         }
         if let Some(at) = self.heartbeat {
             let text = format!("lastSweep: \"{at}\"\n");
@@ -224,8 +223,16 @@ impl<'a> Records<'a> {
                 files.insert(sweep::PATH, Some(text));
             }
         }
-        files.extend(self.before.into_keys().map(|path| (path, None)));
+        files.extend(gone.into_iter().map(|path| (path, None)));
         files
+    }
+
+    /// The files of what has no state any more.
+    fn gone(&self) -> Vec<String> {
+        let images = self.before.images.keys().filter(|name| !self.images.contains_key(name));
+        let bases = self.before.base_images.keys().filter(|name| !self.base_images.contains_key(name));
+        let images = images.map(|name| path(IMAGES, name));
+        images.chain(bases.map(|name| path(BASE_IMAGES, name))).collect()
     }
 
     /// Puts a document into the archive; what an older one there says beside it is kept.
@@ -292,16 +299,21 @@ pub(crate) fn full_repository(base: &Map) -> Option<String> {
 }
 
 /// Whether two documents say the same, but for the order of keys and those that are left out.
-pub(crate) fn same(before: &Map, after: &Map, keys: &[&str], left_out: &[&str]) -> bool {
-    let comparable = |map: &Map| {
-        let mut map = map.clone();
-        for key in left_out {
-            map.remove(key);
-        }
-        map.order(keys);
-        map
+pub(crate) fn same(before: &Map, after: &Map, left_out: &[&str]) -> bool {
+    let is_in = |one: &Map, other: &Map| {
+        one.0.iter().all(|(key, value)| left_out.contains(&key.as_str()) || other.get(key) == Some(value))
     };
-    comparable(before) == comparable(after)
+    is_in(before, after) && is_in(after, before)
+}
+
+/// The same, of a document as it was read.
+fn says(before: Option<&yaml::Node<'_>>, after: &Map, left_out: &[&str]) -> bool {
+    let Some(yaml::Content::Map(before)) = before.map(|node| &node.content) else { return false };
+    let is_out = |key: &str| left_out.contains(&key);
+    before
+        .iter()
+        .all(|(key, node)| is_out(&key.text) || after.get(&key.text).is_some_and(|value| node.is(value)))
+        && after.0.iter().all(|(name, _)| is_out(name) || before.iter().any(|(key, _)| key.text == *name))
 }
 
 /// Sets what to watch where nothing is set: the one tag.
