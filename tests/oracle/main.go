@@ -118,8 +118,11 @@ func convert(q question, p ocispecs.Platform, rec *recorder, used map[string]str
 			Target:         q.Options.Target,
 			BuildPlatforms: []ocispecs.Platform{builder},
 		},
-		TargetPlatform: &p,
-		MetaResolver:   rec,
+		MetaResolver: rec,
+	}
+	// As in a build without --platform: then it asks for what replaces a stage without a platform.
+	if len(q.Options.Platforms) > 0 {
+		opt.TargetPlatform = &p
 	}
 	for name, value := range q.Options.BuildArgs {
 		opt.BuildArgs[name] = value

@@ -202,8 +202,9 @@ impl Graph<'_> {
         }
         let Some(image) = &mut state.image else { return };
         let platform = state.platform.as_ref().unwrap_or(self.platform);
-        // BuildKit asks for what replaces a stage without a platform, so it is the builder's.
-        let is_unsaid = state.platform.is_none() && state.context.is_some();
+        // Where neither says one, BuildKit asks for what replaces a stage without a platform.
+        let is_unsaid =
+            state.platform.is_none() && state.context.is_some() && self.options.platforms.is_empty();
         image.platform = if is_unsaid { String::new() } else { platform.to_string() };
         let context = match &state.context {
             Some(context) => {
