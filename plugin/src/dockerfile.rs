@@ -258,7 +258,7 @@ impl Answer<'_> {
         if self.has_problems(&lines.problems) {
             return;
         }
-        let (instructions, problems) = instruction::read(&lines.lines, self.text);
+        let (instructions, problems) = instruction::read(std::mem::take(&mut lines.lines), self.text);
         if self.has_problems(&problems) {
             return;
         }

@@ -262,7 +262,6 @@ impl Graph<'_> {
             }
             match read_trigger(&trigger) {
                 Ok(instruction) => {
-                    let instruction = Rc::new(instruction);
                     let place = Some(span.clone());
                     let mut command = Command { instruction, sources: Vec::new(), place };
                     self.find_sources(&mut command, index);
@@ -288,12 +287,12 @@ fn role(command: &Command, role: Role) -> Role {
 }
 
 /// A trigger is a Dockerfile of one instruction, which is no FROM.
-fn read_trigger(text: &str) -> Result<Instruction, String> {
+fn read_trigger(text: &str) -> Result<Rc<Instruction>, String> {
     let lines = lines::split(text);
     if let Some(problem) = lines.problems.first() {
         return Err(problem.error.to_string());
     }
-    let (mut instructions, problems) = instruction::read_all(&lines.lines, text);
+    let (mut instructions, problems) = instruction::read_all(lines.lines, text);
     if let Some(problem) = problems.first() {
         return Err(problem.error.to_string());
     }
