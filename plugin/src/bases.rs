@@ -25,7 +25,7 @@ pub struct Args {
     pub build_args: SortedMap<String>,
     /// `--target`.
     pub target: Option<String>,
-    /// `--platform`; nothing is `linux/amd64`.
+    /// `--platform`; nothing is what is built on.
     pub platforms: Vec<String>,
     /// What is built on; nothing is `linux/amd64`.
     pub build_platform: Option<String>,
@@ -77,7 +77,7 @@ pub fn bases(_request: &Request, args: &Args) -> Answer {
     let options = Options {
         build_args: args.build_args.clone(),
         target: args.target.clone(),
-        platforms: if args.platforms.is_empty() { defaults.platforms } else { args.platforms.clone() },
+        platforms: args.platforms.clone(),
         build_platform: args.build_platform.clone().unwrap_or(defaults.build_platform),
         contexts: args.build_contexts.clone(),
         onbuild: args.onbuild.clone(),

@@ -56,7 +56,7 @@ pub struct Options {
     pub build_args: SortedMap<String>,
     /// `--target`: a stage by its name.
     pub target: Option<String>,
-    /// `--platform`: what is built for.
+    /// `--platform`: what is built for; nothing is what is built on.
     pub platforms: Vec<String>,
     /// What is built on.
     pub build_platform: String,
@@ -74,7 +74,7 @@ impl Default for Options {
         Options {
             build_args: SortedMap::new(),
             target: None,
-            platforms: vec!["linux/amd64".to_owned()],
+            platforms: Vec::new(),
             build_platform: "linux/amd64".to_owned(),
             contexts: SortedMap::new(),
             onbuild: SortedMap::new(),
@@ -176,7 +176,8 @@ impl fmt::Debug for Roles {
 pub struct BaseImage {
     /// Which one.
     pub reference: ImageReference,
-    /// For which platform it is asked for; empty where a build context replaces a stage that names none.
+    /// For which platform it is asked for; empty where a build context replaces a
+    /// stage, and neither the stage nor the build names one.
     pub platform: String,
     /// What it is needed for.
     pub roles: Roles,
@@ -257,7 +258,7 @@ impl Answer<'_> {
         if self.has_problems(&lines.problems) {
             return;
         }
-        let (instructions, problems) = instruction::read(&lines.lines, self.text);
+        let (instructions, problems) = instruction::read(std::mem::take(&mut lines.lines), self.text);
         if self.has_problems(&problems) {
             return;
         }

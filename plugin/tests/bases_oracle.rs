@@ -81,12 +81,12 @@ fn differs(question: &Value, theirs: &Value) -> bool {
     }
 }
 
-/// Whether a stage asks with `${NAME?}` for a name, or has a signal, a port or a mode in a variable: a
+/// Whether a stage asks with `${NAME?}` for a name, or has a signal, a port, a volume or a mode in a variable: a
 /// base image may have set it, which we don't know, and the oracle's base images have set nothing.
 fn asks_the_base(text: &str) -> bool {
     let holds = |line: &str, word: &str| line.to_uppercase().contains(word) && line.contains('$');
-    if text.split("\\n").any(|line| ["STOPSIGNAL", "EXPOSE", "--CHMOD"].iter().any(|word| holds(line, word)))
-    {
+    let words = ["STOPSIGNAL", "EXPOSE", "VOLUME", "--CHMOD"];
+    if text.split("\\n").any(|line| words.iter().any(|word| holds(line, word))) {
         return true;
     }
     text.split("${").skip(1).any(|behind| {

@@ -32,12 +32,15 @@ pub(crate) struct Flags {
     /// The stage that is built [default: the last one]
     #[arg(long, value_name = "STAGE")]
     target: Option<String>,
-    /// The platforms that are built
-    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',', default_value = "linux/amd64")]
+    /// The platforms that are built [default: linux/amd64]
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
     platform: Vec<String>,
     /// A named build context, as the build passes it
     #[arg(long, value_name = "NAME=VALUE")]
     build_context: Vec<String>,
+    /// The build has no client that knows named contexts: any name will do for a stage
+    #[arg(long, conflicts_with = "build_context")]
+    no_build_contexts: bool,
     /// A trigger in the configuration of a base image
     #[arg(long, value_name = "REFERENCE=INSTRUCTION")]
     onbuild: Vec<String>,
@@ -69,6 +72,7 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
         "platforms": flags.platform,
         "buildContexts": pairs("--build-context", &flags.build_context)?,
         "onbuild": onbuild,
+        "namedContexts": !flags.no_build_contexts,
     });
     let mut request = request(global, "bases", args, Tree::default())?;
     let answer = ask(global, &host(global)?, &mut request, &Allowed::default(), &mut Nothing)?;

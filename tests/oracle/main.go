@@ -3,7 +3,7 @@
 // It reads one JSON object a line from stdin, in the spelling of tests/bases/cases.json, and writes
 // one a line: {"error":"…"} or {"images":["docker.io/library/alpine:3 linux/amd64"],"used":["docker.io/library/alpine:3"]}.
 // Nothing is fetched: every image exists, and its configuration holds the triggers of the question, a
-// working directory, and no environment.
+// working directory, and no environment. `oracle speed` measures BuildKit's parser, see speed.go.
 package main
 
 import (
@@ -52,6 +52,10 @@ type answer struct {
 var builder = ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "speed" {
+		speed()
+		return
+	}
 	in := bufio.NewReaderSize(os.Stdin, 1<<20)
 	out := bufio.NewWriter(os.Stdout)
 	defer out.Flush()
@@ -118,8 +122,11 @@ func convert(q question, p ocispecs.Platform, rec *recorder, used map[string]str
 			Target:         q.Options.Target,
 			BuildPlatforms: []ocispecs.Platform{builder},
 		},
-		TargetPlatform: &p,
-		MetaResolver:   rec,
+		MetaResolver: rec,
+	}
+	// As in a build without --platform: then it asks for what replaces a stage without a platform.
+	if len(q.Options.Platforms) > 0 {
+		opt.TargetPlatform = &p
 	}
 	for name, value := range q.Options.BuildArgs {
 		opt.BuildArgs[name] = value

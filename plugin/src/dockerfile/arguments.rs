@@ -12,6 +12,7 @@
 //! dockerfile/1.26).
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use super::error::Problem;
 use super::expand::{ExpandError, Lexer, Variables};
@@ -55,7 +56,10 @@ pub struct Failure {
 
 /// The global arguments.
 pub struct Arguments {
+    /// Those that are declared, and those of the platform's that the build gives.
     values: SortedMap<Value>,
+    /// The platform's, which need no ARG.
+    automatic: [(&'static str, String); 11],
     /// Declared, without default, and not given.
     missing: SortedSet,
     escape: char,
@@ -64,14 +68,17 @@ pub struct Arguments {
 
 impl Variables for Arguments {
     fn value(&self, name: &str) -> Option<&str> {
-        self.values.get(name).map(|value| value.text.as_str())
+        match self.values.get(name) {
+            Some(value) => Some(&value.text),
+            None => self.automatic(name),
+        }
     }
 }
 
 /// What an evaluation of the global arguments depends on.
 pub struct Scope<'a> {
     /// Those instructions of the file that are ARG and stand before the first FROM.
-    pub instructions: &'a [Instruction],
+    pub instructions: &'a [Rc<Instruction>],
     /// Backslash or backtick.
     pub escape: char,
     /// What the build gives.
@@ -89,15 +96,16 @@ impl Scope<'_> {
     pub fn evaluate(&self, guess: Option<&str>) -> (Arguments, Vec<Problem<Failure>>) {
         let mut arguments = Arguments {
             values: SortedMap::new(),
+            automatic: self.automatic(),
             missing: SortedSet::new(),
             escape: self.escape,
             work: Cell::new(0),
         };
         let mut problems = Vec::new();
-        for (name, text) in self.automatic() {
-            let text = self.options.build_args.get(name).cloned().unwrap_or(text);
-            let names = SortedSet::from(name.to_owned());
-            arguments.values.insert(name.to_owned(), Value { text, names, ..Value::default() });
+        for (name, text) in &mut arguments.automatic {
+            if let Some(given) = self.options.build_args.get(name) {
+                text.clone_from(given);
+            }
         }
         let global = self.instructions.iter().filter_map(|instruction| match &instruction.kind {
             Kind::Arg(arguments) => Some(arguments),
@@ -136,6 +144,10 @@ impl Scope<'_> {
 }
 
 impl Arguments {
+    fn automatic(&self, name: &str) -> Option<&str> {
+        self.automatic.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str())
+    }
+
     fn declare(
         &mut self,
         argument: &Argument,
@@ -159,7 +171,7 @@ impl Arguments {
                 value.names.insert(name.clone());
                 value
             }
-            (None, None) if self.values.contains_key(&name) => return Ok(()),
+            (None, None) if self.value(&name).is_some() => return Ok(()),
             (None, None) => match guess {
                 Some(guess) => Value { text: guess.to_owned(), names: own, ..Value::default() },
                 None => {
@@ -178,13 +190,23 @@ impl Arguments {
         if !self.has_room() {
             return Err(Failure { error: ExpandError::TooLarge, missing: SortedSet::new() });
         }
+        if Lexer::new(self.escape).is_plain(word) {
+            self.spend(word.len());
+            return Ok(Value { text: word.to_owned(), ..Value::default() });
+        }
         let (text, expanded, error) = match Lexer::new(self.escape).expand(word, self) {
             Ok(expanded) => (expanded.text.clone(), expanded, None),
             Err((error, seen)) => (String::new(), *seen, Some(error)),
         };
         let mut value = Value { text, ..Value::default() };
         for name in &expanded.set {
-            let Some(part) = self.values.get(name) else { continue };
+            let Some(part) = self.values.get(name) else {
+                // One of the platform's.
+                if value.names.len() < MAX_NAMES {
+                    value.names.insert(name.clone());
+                }
+                continue;
+            };
             value.names.extend(part.names.iter().take(MAX_NAMES - value.names.len().min(MAX_NAMES)).cloned());
             value.missing.extend(part.missing.iter().take(MAX_NAMES).cloned());
         }

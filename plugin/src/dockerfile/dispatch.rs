@@ -5,6 +5,7 @@
 //! does not set is no error, whatever BuildKit would say once it has the image
 //! (`dockerfile2llb/convert.go`, `convert_copy.go` and `convert_runmount.go`, dockerfile/1.26).
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::expand::{ExpandError, Lexer, Variables};
@@ -97,7 +98,7 @@ impl Dispatcher<'_, '_> {
     }
 
     /// A word with its variables replaced; `None` where that can't be known or is an error.
-    fn expand(&mut self, word: &Word, command: &Command) -> Option<String> {
+    fn expand<'w>(&mut self, word: &'w Word, command: &Command) -> Option<Cow<'w, str>> {
         let lexer = Lexer::new(self.graph.escape);
         match self.expand_text(&word.text, lexer) {
             Ok(value) => value,
@@ -108,9 +109,12 @@ impl Dispatcher<'_, '_> {
         }
     }
 
-    fn expand_text(&self, text: &str, lexer: Lexer) -> Result<Option<String>, ExpandError> {
+    fn expand_text<'w>(&self, text: &'w str, lexer: Lexer) -> Result<Option<Cow<'w, str>>, ExpandError> {
         if !self.graph.arguments.has_room() {
             return Ok(None);
+        }
+        if lexer.is_plain(text) {
+            return Ok(Some(Cow::Borrowed(text)));
         }
         let result = lexer.expand(text, &self.environment);
         self.graph
@@ -118,7 +122,7 @@ impl Dispatcher<'_, '_> {
             .spend(result.as_ref().map_or_else(|(_, seen)| seen.work, |expanded| expanded.work));
         match result {
             Ok(expanded) if expanded.unknown => Ok(None),
-            Ok(expanded) => Ok(Some(expanded.text)),
+            Ok(expanded) => Ok(Some(Cow::Owned(expanded.text))),
             // Long values are ours to refuse where an image depends on them; here none does.
             Err((ExpandError::TooLarge, _)) => Ok(None),
             Err((error, _)) => Err(error),
@@ -134,9 +138,12 @@ impl Dispatcher<'_, '_> {
                     let value = match (given, &argument.default) {
                         (Some(given), _) => Some(given),
                         (None, Some(default)) => {
-                            let word = Word { text: default.clone(), span: argument.span.clone() };
-                            let value = self.expand(&word, command);
-                            self.set(&argument.name, value);
+                            let value = self.expand_text(default, Lexer::new(self.graph.escape));
+                            let value = value.unwrap_or_else(|error| {
+                                self.problem(StageError::Expand(error), command, &argument.span);
+                                None
+                            });
+                            self.set(&argument.name, value.map(Cow::into_owned));
                             continue;
                         }
                         (None, None) => self.graph.arguments.value(&argument.name).map(str::to_owned),
@@ -148,11 +155,11 @@ impl Dispatcher<'_, '_> {
             }
             Kind::Env(words) => {
                 // All of a line are expanded before any of them is set.
-                let expanded: Vec<Option<String>> =
+                let expanded: Vec<Option<Cow<'_, str>>> =
                     words.iter().map(|word| self.expand(word, command)).collect();
                 for pair in expanded.chunks_exact(2) {
                     match &pair[0] {
-                        Some(name) => self.set(name, pair[1].clone()),
+                        Some(name) => self.set(name, pair[1].as_deref().map(str::to_owned)),
                         None => {
                             self.environment.values = Rc::default();
                             self.environment.open = true;
@@ -169,7 +176,7 @@ impl Dispatcher<'_, '_> {
             }
             Kind::StopSignal(word) => {
                 if let Some(signal) = self.expand(word, command).filter(|signal| !values::is_signal(signal)) {
-                    self.problem(StageError::Signal(signal), command, &word.span);
+                    self.problem(StageError::Signal(signal.into_owned()), command, &word.span);
                 }
             }
             Kind::Other(words) if instruction.keyword == "EXPOSE" => self.expose(words, command),
@@ -212,7 +219,7 @@ impl Dispatcher<'_, '_> {
         let flags = [&copy.chown, &copy.chmod, &copy.checksum];
         let [_, chmod, checksum] =
             flags.map(|word| word.as_ref().and_then(|word| self.expand(word, command)));
-        let sources: Vec<Option<String>> =
+        let sources: Vec<Option<Cow<'_, str>>> =
             copy.sources.iter().map(|word| self.expand(word, command)).collect();
         self.expand(&copy.destination, command);
         for content in &copy.contents {
@@ -233,21 +240,21 @@ impl Dispatcher<'_, '_> {
             }
         }
         if let (Some(chmod), Some(word)) = (chmod.filter(|chmod| !values::is_mode(chmod)), &copy.chmod) {
-            self.problem(StageError::Chmod(chmod), command, &word.span);
+            self.problem(StageError::Chmod(chmod.into_owned()), command, &word.span);
         }
         let is_add = command.instruction.keyword == "ADD";
         let kinds: Vec<Option<Source>> =
             sources.iter().map(|source| source.as_deref().map(values::source)).collect();
         for ((word, text), kind) in copy.sources.iter().zip(&sources).zip(&kinds) {
             let (Some(text), Some(kind)) = (text, kind) else { continue };
-            let url = text.clone();
+            let url = || text.clone().into_owned();
             match kind {
                 Source::BadGit(reason) => {
-                    let error = StageError::GitQuery { url, reason: reason.clone() };
+                    let error = StageError::GitQuery { url: url(), reason: reason.clone() };
                     self.problem(error, command, &word.span);
                 }
                 Source::Http | Source::Git if !is_add => {
-                    self.problem(StageError::RemoteCopy(url), command, &word.span);
+                    self.problem(StageError::RemoteCopy(url()), command, &word.span);
                 }
                 _ => {}
             }
@@ -258,7 +265,7 @@ impl Dispatcher<'_, '_> {
                 (None, _) | (_, [None]) => {}
                 (Some(checksum), _) if checksum.is_empty() => {}
                 (Some(checksum), [Some(Source::Http)]) if !is_digest(&checksum) => {
-                    self.problem(StageError::NoDigest(checksum), command, &word.span);
+                    self.problem(StageError::NoDigest(checksum.into_owned()), command, &word.span);
                 }
                 (Some(_), [Some(Source::Http | Source::Git | Source::BadGit(_))]) => {}
                 _ => self.problem(StageError::Checksum, command, &word.span),

@@ -37,13 +37,13 @@ pub enum LineError {
     #[error("{keyword} needs a name and a value")]
     NoValue {
         /// ENV or LABEL.
-        keyword: String,
+        keyword: &'static str,
     },
     /// `ENV a=1 b`.
     #[error("`{word}` has no `=`, as the first word of this {keyword} has")]
     NotAPair {
         /// ENV or LABEL.
-        keyword: String,
+        keyword: &'static str,
         /// The word.
         word: String,
     },

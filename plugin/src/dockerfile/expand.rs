@@ -134,12 +134,22 @@ impl Lexer {
         Lexer { escape, keep_quotes: false, keep_escapes: false, ignore_quotes: false, keep_unset: false }
     }
 
+    /// Whether nothing in a word means anything: it is its own result.
+    pub fn is_plain(&self, word: &str) -> bool {
+        let means_something = |byte: u8| matches!(byte, b'$' | b'\'' | b'"') || byte == self.escape as u8;
+        // Go's text/scanner skips a byte order mark.
+        word.len() <= MAX_EXPANDED && !word.bytes().any(means_something) && !word.starts_with('\u{feff}')
+    }
+
     /// Reads one word; the names it looked up are told even where it fails.
     pub fn expand(
         &self,
         word: &str,
         variables: &dyn Variables,
     ) -> Result<Expanded, (ExpandError, Box<Expanded>)> {
+        if self.is_plain(word) {
+            return Ok(Expanded { text: word.to_owned(), ..Expanded::default() });
+        }
         let mut reader = Reader::new(self, word, variables);
         match reader.until(None, self.keep_escapes) {
             Ok(text) => Ok(Expanded { text, ..reader.seen }),

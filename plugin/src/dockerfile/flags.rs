@@ -60,44 +60,44 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Checks the flags of a line.
-    pub fn parse(node: &Node) -> Result<Self, (InstructionError, Range<usize>)> {
-        let keyword = node.keyword.text.to_ascii_uppercase();
-        let known = known(&keyword);
+    /// Checks the flags of a line, and takes them out of it.
+    pub fn parse(node: &mut Node) -> Result<Self, (InstructionError, Range<usize>)> {
+        let known = known(node.keyword);
         let mut flags = Flags::default();
-        for word in &node.flags {
-            let (name, value) = match word.text.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (word.text.as_str(), None),
-            };
+        for Word { mut text, span } in std::mem::take(&mut node.flags) {
+            let equals = text.find('=');
+            let name = &text[..equals.unwrap_or(text.len())];
             let short = name.strip_prefix("--").unwrap_or(name);
+            let fail = |error: fn(String) -> InstructionError| Err((error(name.to_owned()), span.clone()));
             let Some(&(flag, kind)) = known.iter().find(|(known, _)| *known == short) else {
-                let names = known.iter().map(|(name, _)| *name).collect();
-                let error = InstructionError::UnknownFlag { keyword, flag: name.to_owned(), known: names };
-                return Err((error, word.span.clone()));
+                let (flag, known) = (name.to_owned(), known.iter().map(|(name, _)| *name).collect());
+                let error = InstructionError::UnknownFlag { keyword: node.keyword, flag, known };
+                return Err((error, span));
             };
-            if kind != Many && flags.first(flag).is_some() {
-                return Err((InstructionError::FlagTwice(name.to_owned()), word.span.clone()));
+            if kind != Many && flags.values.iter().any(|(seen, _)| *seen == flag) {
+                return fail(InstructionError::FlagTwice);
             }
-            let value = match (kind, value) {
-                (Switch, None) => "true".to_owned(),
-                (Switch, Some(value)) if matches!(lower(value).as_str(), "true" | "false") => lower(value),
-                (Switch, Some(value)) if !value.is_empty() => {
-                    let error =
-                        InstructionError::FlagNotBoolean { flag: name.to_owned(), value: value.to_owned() };
-                    return Err((error, word.span.clone()));
+            match (kind, equals) {
+                (Switch, None) => text = String::new(),
+                (Switch, Some(equals)) if matches!(lower(&text[equals + 1..]).as_str(), "true" | "false") => {
                 }
-                (One | Many, Some(value)) => value.to_owned(),
-                _ => return Err((InstructionError::FlagWithoutValue(name.to_owned()), word.span.clone())),
-            };
-            flags.values.push((flag, Word { text: value, span: word.span.clone() }));
+                (Switch, Some(equals)) if equals + 1 < text.len() => {
+                    let value = text[equals + 1..].to_owned();
+                    let error = InstructionError::FlagNotBoolean { flag: name.to_owned(), value };
+                    return Err((error, span));
+                }
+                (One | Many, Some(equals)) => drop(text.drain(..=equals)),
+                _ => return fail(InstructionError::FlagWithoutValue),
+            }
+            flags.values.push((flag, Word { text, span }));
         }
         Ok(flags)
     }
 
-    /// The value of a flag that stands once.
-    pub fn first(&self, name: &str) -> Option<&Word> {
-        self.values.iter().find(|(flag, _)| *flag == name).map(|(_, word)| word)
+    /// The value of a flag that stands once, taken out.
+    pub fn take(&mut self, name: &str) -> Option<Word> {
+        let found = self.values.iter_mut().find(|(flag, _)| *flag == name)?;
+        Some(std::mem::take(&mut found.1))
     }
 
     /// The values of a flag.

@@ -202,8 +202,9 @@ impl Graph<'_> {
         }
         let Some(image) = &mut state.image else { return };
         let platform = state.platform.as_ref().unwrap_or(self.platform);
-        // BuildKit asks for what replaces a stage without a platform, so it is the builder's.
-        let is_unsaid = state.platform.is_none() && state.context.is_some();
+        // Where neither says one, BuildKit asks for what replaces a stage without a platform.
+        let is_unsaid =
+            state.platform.is_none() && state.context.is_some() && self.options.platforms.is_empty();
         image.platform = if is_unsaid { String::new() } else { platform.to_string() };
         let context = match &state.context {
             Some(context) => {
@@ -261,7 +262,6 @@ impl Graph<'_> {
             }
             match read_trigger(&trigger) {
                 Ok(instruction) => {
-                    let instruction = Rc::new(instruction);
                     let place = Some(span.clone());
                     let mut command = Command { instruction, sources: Vec::new(), place };
                     self.find_sources(&mut command, index);
@@ -287,12 +287,12 @@ fn role(command: &Command, role: Role) -> Role {
 }
 
 /// A trigger is a Dockerfile of one instruction, which is no FROM.
-fn read_trigger(text: &str) -> Result<Instruction, String> {
+fn read_trigger(text: &str) -> Result<Rc<Instruction>, String> {
     let lines = lines::split(text);
     if let Some(problem) = lines.problems.first() {
         return Err(problem.error.to_string());
     }
-    let (mut instructions, problems) = instruction::read_all(&lines.lines, text);
+    let (mut instructions, problems) = instruction::read_all(lines.lines, text);
     if let Some(problem) = problems.first() {
         return Err(problem.error.to_string());
     }

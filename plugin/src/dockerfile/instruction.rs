@@ -5,15 +5,16 @@
 //! (`frontend/dockerfile/instructions`, dockerfile/1.26).
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use thiserror::Error;
 
 use super::error::{Explain, Problem};
 use super::flags::{comma_separated, Flags};
-use super::lines::{heredoc_name, LogicalLine};
+use super::lines::{heredoc_name, Heredoc, LogicalLine, Mapped};
 use super::mount::Mount;
 use super::suggest;
-use super::words::{lower, upper, Node, Word};
+use super::words::{lower, upper, Node, Word, KEYWORDS};
 
 /// What an instruction says, as far as images depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub struct Argument {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instruction {
     /// `FROM`, in upper case.
-    pub keyword: String,
+    pub keyword: &'static str,
     /// What it says.
     pub kind: Kind,
     /// The keyword and all behind it.
@@ -92,12 +93,12 @@ pub enum InstructionError {
     Unknown(String),
     /// Before the first FROM, and no ARG.
     #[error("{0} stands before the first FROM")]
-    BeforeFrom(String),
+    BeforeFrom(&'static str),
     /// No such flag.
     #[error("{keyword} has no flag `{flag}`")]
     UnknownFlag {
         /// The instruction.
-        keyword: String,
+        keyword: &'static str,
         /// With its dashes.
         flag: String,
         /// What it has, without dashes.
@@ -119,10 +120,10 @@ pub enum InstructionError {
     },
     /// Nothing behind the keyword.
     #[error("{0} has no argument")]
-    NoArgument(String),
+    NoArgument(&'static str),
     /// COPY and ADD with one argument.
     #[error("{0} needs a source and a destination")]
-    NoDestination(String),
+    NoDestination(&'static str),
     /// FROM with two or more than three words.
     #[error("FROM takes an image, or an image and `AS name`")]
     FromArguments,
@@ -131,10 +132,10 @@ pub enum InstructionError {
     StageName(String),
     /// `=value`.
     #[error("a name in {0} is empty")]
-    BlankName(String),
+    BlankName(&'static str),
     /// A heredoc as the last argument of COPY.
     #[error("a heredoc can't be the destination of {0}")]
-    HeredocDestination(String),
+    HeredocDestination(&'static str),
     /// `ONBUILD ONBUILD`, `ONBUILD FROM`.
     #[error("{0} can't stand behind ONBUILD")]
     Trigger(String),
@@ -242,27 +243,6 @@ impl Explain for InstructionError {
     }
 }
 
-const KEYWORDS: &[&str] = &[
-    "ADD",
-    "ARG",
-    "CMD",
-    "COPY",
-    "ENTRYPOINT",
-    "ENV",
-    "EXPOSE",
-    "FROM",
-    "HEALTHCHECK",
-    "LABEL",
-    "MAINTAINER",
-    "ONBUILD",
-    "RUN",
-    "SHELL",
-    "STOPSIGNAL",
-    "USER",
-    "VOLUME",
-    "WORKDIR",
-];
-
 fn example(keyword: &str) -> &'static str {
     match keyword {
         "ARG" => "ARG NAME=value",
@@ -282,37 +262,43 @@ fn example(keyword: &str) -> &'static str {
 }
 
 /// Reads the lines of a trigger, where an instruction needs no FROM before it.
-pub fn read_all(lines: &[LogicalLine], text: &str) -> (Vec<Instruction>, Vec<Problem<InstructionError>>) {
+pub fn read_all(
+    lines: Vec<LogicalLine<'_>>,
+    text: &str,
+) -> (Vec<Rc<Instruction>>, Vec<Problem<InstructionError>>) {
     read_from(lines, text, true)
 }
 
 /// Reads the lines; the problems are in the order of the lines.
-pub fn read(lines: &[LogicalLine], text: &str) -> (Vec<Instruction>, Vec<Problem<InstructionError>>) {
+pub fn read(
+    lines: Vec<LogicalLine<'_>>,
+    text: &str,
+) -> (Vec<Rc<Instruction>>, Vec<Problem<InstructionError>>) {
     read_from(lines, text, false)
 }
 
 fn read_from(
-    lines: &[LogicalLine],
+    lines: Vec<LogicalLine<'_>>,
     text: &str,
     mut in_stage: bool,
-) -> (Vec<Instruction>, Vec<Problem<InstructionError>>) {
-    let mut instructions = Vec::new();
+) -> (Vec<Rc<Instruction>>, Vec<Problem<InstructionError>>) {
+    let mut instructions = Vec::with_capacity(lines.len());
     let mut problems = Vec::new();
     for line in lines {
-        let reader = Reader { line, text };
-        match reader.instruction() {
-            Ok(instruction) => {
-                in_stage |= instruction.keyword == "FROM";
-                if !in_stage && instruction.keyword != "ARG" {
-                    let error = InstructionError::BeforeFrom(instruction.keyword.clone());
-                    problems.push(Problem { error, span: line.source.span(line.node.keyword.span.clone()) });
+        let LogicalLine { source, node, heredocs } = line;
+        let (keyword, keyword_span) = (node.keyword, node.keyword_span.clone());
+        let reader = Reader { source: &source, heredocs: &heredocs, text };
+        in_stage |= keyword == "FROM";
+        match reader.kind(node) {
+            Ok(kind) => {
+                if !in_stage && keyword != "ARG" {
+                    let error = InstructionError::BeforeFrom(keyword);
+                    problems.push(Problem { error, span: source.span(keyword_span.clone()) });
                 }
-                instructions.push(instruction);
+                let span = source.span(keyword_span.start..source.text.trim_end().len());
+                instructions.push(Rc::new(Instruction { keyword, kind, span }));
             }
-            Err((error, span)) => {
-                in_stage |= line.node.is("from");
-                problems.push(Problem { error, span: line.source.span(span) });
-            }
+            Err((error, span)) => problems.push(Problem { error, span: source.span(span) }),
         }
     }
     (instructions, problems)
@@ -321,139 +307,145 @@ fn read_from(
 type Failure = (InstructionError, Range<usize>);
 
 struct Reader<'a> {
-    line: &'a LogicalLine,
+    source: &'a Mapped<'a>,
+    heredocs: &'a [Heredoc],
     text: &'a str,
 }
 
 impl Reader<'_> {
-    fn instruction(&self) -> Result<Instruction, Failure> {
-        let node = &self.line.node;
-        let keyword = lower(&node.keyword.text).to_ascii_uppercase();
-        let kind = self.kind(&keyword, node)?;
-        let span = self.line.source.span(node.keyword.span.start..self.line.source.text.trim_end().len());
-        Ok(Instruction { keyword, kind, span })
-    }
-
     /// BuildKit's order of checks decides which of several errors is told.
-    fn kind(&self, keyword: &str, node: &Node) -> Result<Kind, Failure> {
-        let words = &node.arguments;
-        let fail = |error| Err((error, node.span()));
+    fn kind(&self, mut node: Node) -> Result<Kind, Failure> {
+        let keyword = node.keyword;
+        let no_argument = |node: &Node| Err((InstructionError::NoArgument(keyword), node.span()));
         match keyword {
             "FROM" => self.from(node),
             "ARG" => self.arg(node),
-            "COPY" | "ADD" => self.copy(keyword, node),
+            "COPY" | "ADD" => self.copy(node),
             "RUN" => self.run(node),
             "ONBUILD" => self.onbuild(node),
             "HEALTHCHECK" => self.healthcheck(node),
             "ENV" | "LABEL" => {
-                Flags::parse(node)?;
-                if words.is_empty() {
-                    return fail(InstructionError::NoArgument(keyword.to_owned()));
+                Flags::parse(&mut node)?;
+                if node.arguments.is_empty() {
+                    return no_argument(&node);
                 }
-                if let Some(name) = words.iter().step_by(2).find(|name| name.text.is_empty()) {
-                    return Err((InstructionError::BlankName(keyword.to_owned()), name.span.clone()));
+                if let Some(name) = node.arguments.iter().step_by(2).find(|name| name.text.is_empty()) {
+                    return Err((InstructionError::BlankName(keyword), name.span.clone()));
                 }
-                let words = self.all(words);
+                let words = self.all(node);
                 Ok(if keyword == "ENV" { Kind::Env(words) } else { Kind::Other(words) })
             }
-            "STOPSIGNAL" => match words.first() {
+            "STOPSIGNAL" => match node.arguments.pop() {
                 Some(signal) => Ok(Kind::StopSignal(self.word(signal))),
-                None => fail(InstructionError::NoArgument(keyword.to_owned())),
+                None => no_argument(&node),
             },
             "SHELL" => {
-                Flags::parse(node)?;
-                match words.is_empty() {
-                    true => fail(InstructionError::NoArgument(keyword.to_owned())),
+                Flags::parse(&mut node)?;
+                match node.arguments.is_empty() {
+                    true => no_argument(&node),
                     false if node.json => Ok(Kind::Other(Vec::new())),
-                    false => fail(InstructionError::ShellForm),
+                    false => Err((InstructionError::ShellForm, node.span())),
                 }
             }
-            "CMD" | "ENTRYPOINT" => Flags::parse(node).map(|_| Kind::Other(Vec::new())),
+            "CMD" | "ENTRYPOINT" => Flags::parse(&mut node).map(|_| Kind::Other(Vec::new())),
             "MAINTAINER" | "USER" | "WORKDIR" | "EXPOSE" | "VOLUME" => {
-                if words.is_empty() {
-                    return fail(InstructionError::NoArgument(keyword.to_owned()));
+                if node.arguments.is_empty() {
+                    return no_argument(&node);
                 }
-                Flags::parse(node)?;
-                if keyword == "VOLUME" && words.iter().any(|word| word.text.trim().is_empty()) {
-                    return fail(InstructionError::EmptyVolume);
+                Flags::parse(&mut node)?;
+                if keyword == "VOLUME" && node.arguments.iter().any(|word| word.text.trim().is_empty()) {
+                    return Err((InstructionError::EmptyVolume, node.span()));
                 }
-                Ok(Kind::Other(if keyword == "MAINTAINER" { Vec::new() } else { self.all(words) }))
+                Ok(Kind::Other(if keyword == "MAINTAINER" { Vec::new() } else { self.all(node) }))
             }
-            _ => Err((InstructionError::Unknown(node.keyword.text.clone()), node.keyword.span.clone())),
+            _ => {
+                let written = self.source.text[node.keyword_span.clone()].to_owned();
+                Err((InstructionError::Unknown(written), node.keyword_span))
+            }
         }
     }
 
-    fn word(&self, word: &Word) -> Word {
-        Word { text: word.text.clone(), span: self.line.source.span(word.span.clone()) }
+    fn word(&self, word: Word) -> Word {
+        Word { text: word.text, span: self.source.span(word.span) }
     }
 
-    fn all(&self, words: &[Word]) -> Vec<Word> {
-        words.iter().map(|word| self.word(word)).collect()
+    fn all(&self, node: Node) -> Vec<Word> {
+        let mut words = node.arguments;
+        for word in &mut words {
+            word.span = self.source.span(word.span.clone());
+        }
+        words
     }
 
-    fn from(&self, node: &Node) -> Result<Kind, Failure> {
-        let (base, name) = match node.arguments.as_slice() {
-            [base] => (base, None),
-            [base, word, name] if is_as(&word.text) => (base, Some(name)),
+    fn from(&self, mut node: Node) -> Result<Kind, Failure> {
+        let name = match node.arguments.as_slice() {
+            [_] => None,
+            [_, word, name] if is_as(&word.text) => Some(name),
             _ => return Err((InstructionError::FromArguments, node.span())),
         };
         let name = match name {
             None => None,
-            Some(name) if is_stage_name(&lower(&name.text)) => {
-                Some(Word { text: lower(&name.text), ..self.word(name) })
+            Some(name) => {
+                let text = lower(&name.text);
+                if !is_stage_name(&text) {
+                    return Err((InstructionError::StageName(name.text.clone()), name.span.clone()));
+                }
+                Some(self.word(Word { text, span: name.span.clone() }))
             }
-            Some(name) => return Err((InstructionError::StageName(name.text.clone()), name.span.clone())),
         };
-        let flags = Flags::parse(node)?;
-        let platform = flags.first("platform").filter(|word| !word.text.is_empty());
-        Ok(Kind::From { base: self.word(base), name, platform: platform.map(|word| self.word(word)) })
+        let mut flags = Flags::parse(&mut node)?;
+        let platform = flags.take("platform").filter(|word| !word.text.is_empty());
+        let base = self.word(node.arguments.swap_remove(0));
+        Ok(Kind::From { base, name, platform: platform.map(|word| self.word(word)) })
     }
 
-    fn arg(&self, node: &Node) -> Result<Kind, Failure> {
+    fn arg(&self, node: Node) -> Result<Kind, Failure> {
         if node.arguments.is_empty() {
-            return Err((InstructionError::NoArgument("ARG".to_owned()), node.span()));
+            return Err((InstructionError::NoArgument("ARG"), node.span()));
         }
-        let mut arguments = Vec::new();
-        for word in &node.arguments {
-            let (name, default) = match word.text.split_once('=') {
-                Some(("", _)) => {
-                    return Err((InstructionError::BlankName("ARG".to_owned()), word.span.clone()));
+        let mut arguments = Vec::with_capacity(node.arguments.len());
+        for Word { text: mut name, span } in node.arguments {
+            let default = match name.find('=') {
+                Some(0) => return Err((InstructionError::BlankName("ARG"), span)),
+                Some(equals) => {
+                    let default = name[equals + 1..].to_owned();
+                    name.truncate(equals);
+                    Some(default)
                 }
-                Some((name, default)) => (name.to_owned(), Some(default.to_owned())),
-                None => (word.text.clone(), None),
+                None => None,
             };
-            arguments.push(Argument { name, default, span: self.line.source.span(word.span.clone()) });
+            arguments.push(Argument { name, default, span: self.source.span(span) });
         }
         Ok(Kind::Arg(arguments))
     }
 
-    fn copy(&self, keyword: &str, node: &Node) -> Result<Kind, Failure> {
-        let [sources @ .., destination] = node.arguments.as_slice() else {
-            return Err((InstructionError::NoDestination(keyword.to_owned()), node.span()));
-        };
-        if sources.is_empty() {
-            return Err((InstructionError::NoDestination(keyword.to_owned()), node.span()));
+    fn copy(&self, mut node: Node) -> Result<Kind, Failure> {
+        let keyword = node.keyword;
+        if node.arguments.len() < 2 {
+            return Err((InstructionError::NoDestination(keyword), node.span()));
         }
-        let flags = Flags::parse(node)?;
+        let mut flags = Flags::parse(&mut node)?;
+        let destination = node.arguments.pop().expect("there are two at least");
         if let Ok(Some(_)) = heredoc_name(&destination.text) {
-            let error = InstructionError::HeredocDestination(keyword.to_owned());
-            return Err((error, destination.span.clone()));
+            return Err((InstructionError::HeredocDestination(keyword), destination.span));
         }
-        let flag = |name| flags.first(name).filter(|word| !word.text.is_empty()).map(|word| self.word(word));
+        let mut flag =
+            |name| flags.take(name).filter(|word| !word.text.is_empty()).map(|word| self.word(word));
         let mut copy = Copy {
             from: flag("from"),
             chown: flag("chown"),
             chmod: flag("chmod"),
             checksum: flag("checksum"),
             destination: self.word(destination),
-            ..Copy::default()
+            sources: Vec::with_capacity(node.arguments.len()),
+            contents: Vec::new(),
         };
-        for source in sources {
+        for source in node.arguments {
             let Ok(Some(mark)) = heredoc_name(&source.text) else {
                 copy.sources.push(self.word(source));
                 continue;
             };
-            let heredoc = self.line.heredocs.iter().rev().find(|heredoc| heredoc.mark.name == mark.name);
+            let heredoc = self.heredocs.iter().rev().find(|heredoc| heredoc.mark.name == mark.name);
             if let Some(heredoc) = heredoc.filter(|_| mark.expand) {
                 let span = heredoc.body.clone();
                 copy.contents.push(Word { text: self.text[span.clone()].to_owned(), span });
@@ -462,40 +454,40 @@ impl Reader<'_> {
         Ok(Kind::Copy(copy))
     }
 
-    fn run(&self, node: &Node) -> Result<Kind, Failure> {
-        let flags = Flags::parse(node)?;
+    fn run(&self, mut node: Node) -> Result<Kind, Failure> {
+        let mut flags = Flags::parse(&mut node)?;
         if let Some(device) = flags.all("device").find(|device| !is_device(&device.text)) {
             return Err((InstructionError::Fields(device.text.clone()), device.span.clone()));
         }
         let mut mounts = Vec::new();
         for word in flags.all("mount") {
-            mounts.push(Mount::parse(&self.word(word)).map_err(|error| (error, word.span.clone()))?);
+            mounts.push(Mount::parse(self.word(word.clone())).map_err(|error| (error, word.span.clone()))?);
         }
         let allowed: [(&str, &'static str, &[&str]); 2] = [
             ("network", "--network", &["default", "none", "host"]),
             ("security", "--security", &["sandbox", "insecure"]),
         ];
         for (name, flag, values) in allowed {
-            if let Some(word) = flags.first(name).filter(|word| !values.contains(&word.text.as_str())) {
-                let error = InstructionError::FlagValue { flag, value: word.text.clone() };
-                return Err((error, word.span.clone()));
+            if let Some(word) = flags.take(name).filter(|word| !values.contains(&word.text.as_str())) {
+                return Err((InstructionError::FlagValue { flag, value: word.text }, word.span));
             }
         }
-        Ok(Kind::Run(mounts, flags.first("device").map(|word| self.word(word))))
+        Ok(Kind::Run(mounts, flags.take("device").map(|word| self.word(word))))
     }
 
-    fn onbuild(&self, node: &Node) -> Result<Kind, Failure> {
-        let Some(trigger) = node.arguments.first() else {
-            return Err((InstructionError::NoArgument("ONBUILD".to_owned()), node.span()));
+    fn onbuild(&self, mut node: Node) -> Result<Kind, Failure> {
+        // A trigger in a trigger in … is not looked into, but it is there.
+        let Some(trigger) = node.trigger.take() else {
+            return Err((InstructionError::NoArgument("ONBUILD"), node.span()));
         };
-        Flags::parse(node)?;
-        let keyword = upper(&trigger.text);
+        Flags::parse(&mut node)?;
+        let line = &self.source.text;
+        let keyword = upper(&line[trigger.keyword_span.clone()]);
         if matches!(keyword.as_str(), "ONBUILD" | "MAINTAINER" | "FROM") {
-            return Err((InstructionError::Trigger(keyword), trigger.span.clone()));
+            return Err((InstructionError::Trigger(keyword), trigger.keyword_span));
         }
-        let line = &self.line.source.text;
-        let mut expression = line[node.keyword.span.end..].trim_start().to_owned();
-        for heredoc in &self.line.heredocs {
+        let mut expression = line[node.keyword_span.end..].trim_start().to_owned();
+        for heredoc in self.heredocs {
             expression.push('\n');
             expression.push_str(&self.text[heredoc.body.clone()]);
             expression.push_str(&heredoc.mark.name);
@@ -503,23 +495,25 @@ impl Reader<'_> {
         Ok(Kind::Onbuild(expression))
     }
 
-    fn healthcheck(&self, node: &Node) -> Result<Kind, Failure> {
-        let fail = |message: String| Err((InstructionError::Healthcheck(message), node.span()));
-        let Some((kind, command)) = node.arguments.split_first() else {
-            return Err((InstructionError::NoArgument("HEALTHCHECK".to_owned()), node.span()));
+    fn healthcheck(&self, mut node: Node) -> Result<Kind, Failure> {
+        let span = node.span();
+        let fail = |message: String| Err((InstructionError::Healthcheck(message), span.clone()));
+        let Some(kind) = node.arguments.first() else {
+            return Err((InstructionError::NoArgument("HEALTHCHECK"), span.clone()));
         };
         let kind = upper(&kind.text);
+        let has_command = node.arguments.len() > 1;
         if kind == "NONE" {
-            return match command.is_empty() {
-                true => Ok(Kind::Other(Vec::new())),
-                false => fail("HEALTHCHECK NONE takes no argument".to_owned()),
+            return match has_command {
+                false => Ok(Kind::Other(Vec::new())),
+                true => fail("HEALTHCHECK NONE takes no argument".to_owned()),
             };
         }
-        let flags = Flags::parse(node)?;
+        let mut flags = Flags::parse(&mut node)?;
         if kind != "CMD" {
             return fail(format!("HEALTHCHECK is followed by CMD or NONE, not `{kind}`"));
         }
-        if command.is_empty() {
+        if !has_command {
             return fail("HEALTHCHECK CMD has no command".to_owned());
         }
         for (name, flag) in [
@@ -530,9 +524,8 @@ impl Reader<'_> {
             ("retries", "--retries"),
         ] {
             let is_valid = if name == "retries" { is_count } else { is_interval };
-            if let Some(word) = flags.first(name).filter(|word| !is_valid(&word.text)) {
-                let error = InstructionError::FlagValue { flag, value: word.text.clone() };
-                return Err((error, word.span.clone()));
+            if let Some(word) = flags.take(name).filter(|word| !is_valid(&word.text)) {
+                return Err((InstructionError::FlagValue { flag, value: word.text }, word.span));
             }
         }
         Ok(Kind::Other(Vec::new()))

@@ -13,6 +13,7 @@
 //!
 //! The rules are those of BuildKit's `frontend/dockerfile/parser` (dockerfile/1.26).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::error::{LineError, Problem};
@@ -27,17 +28,32 @@ pub const MAX_BYTES: usize = 1024 * 1024;
 
 /// A text and where each byte of it stands in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mapped {
+pub struct Mapped<'t> {
     /// The joined text.
-    pub text: String,
-    /// Pieces: the offset in `text` and the offset in the file.
+    pub text: Cow<'t, str>,
+    /// Where its first piece stands in the file.
+    first: usize,
+    /// The other pieces: the offset in `text` and the offset in the file.
     pieces: Vec<(usize, usize)>,
 }
 
-impl Mapped {
+impl<'t> Mapped<'t> {
+    fn new(piece: &'t str, at: usize) -> Self {
+        Mapped { text: Cow::Borrowed(piece), first: at, pieces: Vec::new() }
+    }
+
     fn push(&mut self, piece: &str, at: usize) {
         self.pieces.push((self.text.len(), at));
-        self.text.push_str(piece);
+        let text = match &mut self.text {
+            Cow::Owned(text) => text,
+            Cow::Borrowed(first) => {
+                let mut text = String::with_capacity(4 * (first.len() + piece.len()));
+                text.push_str(first);
+                self.text = Cow::Owned(text);
+                self.text.to_mut()
+            }
+        };
+        text.push_str(piece);
     }
 
     /// The bytes of the file that a range of the text comes from.
@@ -48,8 +64,10 @@ impl Mapped {
     }
 
     fn offset(&self, at: usize) -> usize {
-        let piece = self.pieces.partition_point(|(start, _)| *start <= at).saturating_sub(1);
-        self.pieces.get(piece).map_or(0, |(start, file)| file + at.saturating_sub(*start))
+        match self.pieces.partition_point(|(start, _)| *start <= at).checked_sub(1) {
+            Some(piece) => self.pieces[piece].1 + at - self.pieces[piece].0,
+            None => self.first + at,
+        }
     }
 }
 
@@ -75,9 +93,9 @@ pub struct HeredocMark {
 
 /// One instruction's line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogicalLine {
+pub struct LogicalLine<'t> {
     /// Its text.
-    pub source: Mapped,
+    pub source: Mapped<'t>,
     /// The text, split.
     pub node: Node,
     /// The heredocs that it opens.
@@ -86,17 +104,17 @@ pub struct LogicalLine {
 
 /// A file that was split.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lines {
+pub struct Lines<'t> {
     /// Backslash or backtick.
     pub escape: char,
     /// One each instruction.
-    pub lines: Vec<LogicalLine>,
+    pub lines: Vec<LogicalLine<'t>>,
     /// What BuildKit would refuse.
     pub problems: Vec<Problem<LineError>>,
 }
 
 /// Splits a file.
-pub fn split(text: &str) -> Lines {
+pub fn split(text: &str) -> Lines<'_> {
     let mut lines = Lines { escape: '\\', lines: Vec::new(), problems: Vec::new() };
     if text.is_empty() {
         lines.problem(LineError::EmptyFile, 0..0);
@@ -171,7 +189,7 @@ pub fn split(text: &str) -> Lines {
     lines
 }
 
-impl Lines {
+impl Lines<'_> {
     fn problem(&mut self, error: LineError, span: Range<usize>) {
         self.problems.push(Problem { error, span });
     }
@@ -199,16 +217,15 @@ fn trim_start(text: &str, line: Range<usize>) -> Range<usize> {
 }
 
 /// Joins a line with those that continue it; tells the line behind.
-fn join(
-    text: &str,
+fn join<'t>(
+    text: &'t str,
     physical: &[Range<usize>],
     index: usize,
     first: Range<usize>,
     escape: char,
-) -> (Mapped, usize) {
-    let mut source = Mapped::default();
+) -> (Mapped<'t>, usize) {
     let (line, mut continued) = continuation(text, first, escape);
-    source.push(&text[line.clone()], line.start);
+    let mut source = Mapped::new(&text[line.clone()], line.start);
     let mut next = index + 1;
     while continued && next < physical.len() {
         let line = physical[next].clone();
@@ -236,10 +253,10 @@ fn continuation(text: &str, line: Range<usize>, escape: char) -> (Range<usize>, 
 
 fn can_open_heredoc(node: &Node) -> bool {
     let node = match &node.trigger {
-        Some(trigger) if node.is("onbuild") => trigger,
-        _ => node,
+        Some(trigger) => trigger,
+        None => node,
     };
-    !node.json && (node.is("run") || node.is("copy") || node.is("add"))
+    !node.json && matches!(node.keyword, "RUN" | "COPY" | "ADD")
 }
 
 /// The heredocs that a line opens, in order; the word whose name can't be read is the error.
@@ -357,10 +374,19 @@ mod tests {
         shown
     }
 
-    fn show_line(line: &LogicalLine) -> String {
+    fn show_line(line: &LogicalLine<'_>) -> String {
         let node = &line.node;
-        let words = node.flags.iter().chain(&node.arguments).map(|word| format!("{:?}", word.text));
-        let words: Vec<String> = std::iter::once(node.keyword.text.clone()).chain(words).collect();
+        let mut words: Vec<String> = vec![line.source.text[node.keyword_span.clone()].to_owned()];
+        let mut next = Some(node);
+        while let Some(node) = next {
+            words.extend(node.flags.iter().map(|word| format!("{:?}", word.text)));
+            words.extend(node.arguments.iter().map(|word| match word.text.as_str() {
+                "" => format!("{:?}", &line.source.text[word.span.clone()]),
+                text => format!("{text:?}"),
+            }));
+            next = node.trigger.as_deref();
+            words.extend(next.map(|trigger| format!("{:?}", trigger.keyword)));
+        }
         let heredocs: String = line.heredocs.iter().map(|h| format!(" <{}", h.mark.name)).collect();
         words.join(" ") + &heredocs
     }

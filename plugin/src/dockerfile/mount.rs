@@ -1,5 +1,7 @@
 //! `RUN --mount=type=…,from=…,…`.
 
+use std::borrow::Cow;
+
 use super::flags::comma_separated;
 use super::instruction::{is_go_bool, InstructionError};
 use super::values::decimal;
@@ -29,10 +31,10 @@ pub struct Field {
 
 impl Mount {
     /// Reads a mount as BuildKit does before it knows any variable: only `from` is looked at.
-    pub fn parse(word: &Word) -> Result<Self, InstructionError> {
+    pub fn parse(word: Word) -> Result<Self, InstructionError> {
         let fields =
             comma_separated(&word.text).ok_or_else(|| InstructionError::Fields(word.text.clone()))?;
-        let mut mount = Mount { from: None, fields: Vec::new(), place: word.clone() };
+        let mut mount = Mount { from: None, fields: Vec::with_capacity(fields.len()), place: word };
         for text in fields {
             let (key, value) = match text.split_once('=') {
                 Some((key, value)) => (lower(key), Some(value.to_owned())),
@@ -54,7 +56,7 @@ impl Mount {
     /// can't be known. The text says what is wrong.
     pub fn check<E>(
         &self,
-        mut expand: impl FnMut(&str) -> Result<Option<String>, E>,
+        mut expand: impl for<'f> FnMut(&'f str) -> Result<Option<Cow<'f, str>>, E>,
     ) -> Result<Result<Expanded, String>, E> {
         let mut mount = Expanded::default();
         for field in &self.fields {

@@ -33,7 +33,7 @@ pub const SCRATCH: &str = "scratch";
 /// A file that was read.
 pub struct File {
     /// Its instructions, in order.
-    pub instructions: Vec<Instruction>,
+    pub instructions: Vec<Rc<Instruction>>,
     /// Backslash or backtick.
     pub escape: char,
     /// It asks for the labs channel of the frontend.
@@ -188,7 +188,7 @@ impl<'a> Graph<'a> {
         platform: &'a Platform,
         builder: &'a Platform,
     ) -> Self {
-        let is_from = |instruction: &Instruction| matches!(instruction.kind, Kind::From { .. });
+        let is_from = |instruction: &Rc<Instruction>| matches!(instruction.kind, Kind::From { .. });
         let first = file.instructions.iter().position(is_from).unwrap_or(file.instructions.len());
         let last_name = file.instructions.iter().rev().find_map(|instruction| match &instruction.kind {
             Kind::From { name, .. } => Some(name.as_ref().map_or("", |name| name.text.as_str())),
@@ -235,11 +235,8 @@ impl<'a> Graph<'a> {
             match &instruction.kind {
                 Kind::From { base, name, platform } => graph.header(base, name.as_ref(), platform.as_ref()),
                 _ => {
-                    let command = Command {
-                        instruction: Rc::new(instruction.clone()),
-                        sources: Vec::new(),
-                        place: None,
-                    };
+                    let command =
+                        Command { instruction: Rc::clone(instruction), sources: Vec::new(), place: None };
                     graph.states.last_mut().expect("the first instruction is a FROM").commands.push(command);
                 }
             }
@@ -382,7 +379,7 @@ fn epoch(file: &File, graph: &Graph<'_>, first: usize) -> Option<(String, Range<
             Ok(_) => {}
         }
     }
-    let is_stage = |instruction: &Instruction| match &instruction.kind {
+    let is_stage = |instruction: &Rc<Instruction>| match &instruction.kind {
         Kind::From { name: Some(name), .. } => lower(&name.text) == lower(value),
         _ => false,
     };

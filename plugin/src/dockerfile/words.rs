@@ -24,11 +24,14 @@ pub struct Word {
 /// A line that was split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// As it is written: `from`, `FROM`.
-    pub keyword: Word,
+    /// In upper case, whatever its case; empty where BuildKit knows no such instruction.
+    pub keyword: &'static str,
+    /// The keyword as it is written.
+    pub keyword_span: Range<usize>,
     /// `--name` or `--name=value`, quotes and escapes removed.
     pub flags: Vec<Word>,
     /// By keyword: words, one text, elements of a JSON list; ENV and LABEL have name, value, name, …
+    /// A command has no text here, only its place: no image depends on it.
     pub arguments: Vec<Word>,
     /// Whether the arguments were a JSON list.
     pub json: bool,
@@ -71,6 +74,34 @@ pub fn upper(text: &str) -> String {
     text.chars().map(upper).collect()
 }
 
+/// The instructions.
+pub const KEYWORDS: &[&str] = &[
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
+fn known(keyword: &str) -> &'static str {
+    let find = |word: &str| KEYWORDS.iter().find(|known| known.eq_ignore_ascii_case(word));
+    let found = if keyword.is_ascii() { find(keyword) } else { find(&lower(keyword)) };
+    found.copied().unwrap_or_default()
+}
+
 impl Node {
     /// Splits a line; the errors have their place in the line.
     pub fn parse(line: &str, escape: char) -> Result<Self, (LineError, Range<usize>)> {
@@ -85,33 +116,37 @@ impl Node {
     ) -> Result<Self, (LineError, Range<usize>)> {
         let whole = trim(line, range);
         let keyword_end = line[whole.clone()].find(is_blank).map_or(whole.end, |at| whole.start + at);
-        let keyword = word(line, whole.start..keyword_end);
+        let keyword_span = whole.start..keyword_end;
+        let keyword = known(&line[keyword_span.clone()]);
         let behind = line[keyword_end..whole.end].trim_start_matches(is_blank).len();
         let (flags, rest) = split_flags(line, whole.end - behind..whole.end, escape);
         let rest = trim(line, rest);
-        let mut node =
-            Node { keyword, flags, arguments: Vec::new(), json: false, trigger: None, rest: rest.clone() };
-        let text = &line[rest.clone()];
-        match lower(&node.keyword.text).as_str() {
-            "from" | "expose" => node.arguments = blank_separated(line, rest),
-            "add" | "copy" | "volume" if !node.read_json(line, rest.clone())? => {
+        let mut node = Node {
+            keyword,
+            keyword_span,
+            flags,
+            arguments: Vec::new(),
+            json: false,
+            trigger: None,
+            rest: rest.clone(),
+        };
+        let is_empty = rest.is_empty();
+        match keyword {
+            "FROM" | "EXPOSE" => node.arguments = blank_separated(line, rest),
+            "ADD" | "COPY" | "VOLUME" if !node.read_json(line, rest.clone())? => {
                 node.arguments = blank_separated(line, rest);
             }
-            "run" | "cmd" | "entrypoint" | "shell"
-                if !text.is_empty() && !node.read_json(line, rest.clone())? =>
-            {
+            "RUN" | "CMD" | "ENTRYPOINT" | "SHELL" if !is_empty && !node.read_json(line, rest.clone())? => {
+                node.arguments.push(Word { text: String::new(), span: rest });
+            }
+            "MAINTAINER" | "STOPSIGNAL" | "USER" | "WORKDIR" if !is_empty => {
                 node.arguments.push(word(line, rest));
             }
-            "maintainer" | "stopsignal" | "user" | "workdir" if !text.is_empty() => {
-                node.arguments.push(word(line, rest));
-            }
-            "arg" => node.arguments = quoted_words(line, rest, escape),
-            "env" | "label" => node.arguments = pairs(line, rest, escape, &node.keyword)?,
-            "healthcheck" => node.read_healthcheck(line, rest)?,
-            "onbuild" if !text.is_empty() && depth < MAX_TRIGGERS => {
+            "ARG" => node.arguments = quoted_words(line, rest, escape),
+            "ENV" | "LABEL" => node.arguments = pairs(line, rest, escape, keyword)?,
+            "HEALTHCHECK" => node.read_healthcheck(line, rest)?,
+            "ONBUILD" if !is_empty && depth < MAX_TRIGGERS => {
                 let trigger = Node::parse_at(line, rest, escape, depth + 1)?;
-                node.arguments.push(trigger.keyword.clone());
-                node.arguments.extend(trigger.arguments.iter().cloned());
                 node.trigger = Some(Box::new(trigger));
             }
             _ => {}
@@ -119,15 +154,10 @@ impl Node {
         Ok(node)
     }
 
-    /// Whether the keyword is this one, which is in lower case.
-    pub fn is(&self, keyword: &str) -> bool {
-        lower(&self.keyword.text) == keyword
-    }
-
     /// The whole of the arguments, or the keyword where there are none.
     pub fn span(&self) -> Range<usize> {
         if self.rest.is_empty() {
-            self.keyword.span.clone()
+            self.keyword_span.clone()
         } else {
             self.rest.clone()
         }
@@ -188,13 +218,16 @@ fn is_space_byte(byte: u8) -> bool {
 }
 
 fn blank_separated(line: &str, range: Range<usize>) -> Vec<Word> {
+    let bytes = line.as_bytes();
+    let is_blank = |at: &usize| is_blank(char::from(bytes[*at]));
     let mut words = Vec::new();
     let mut at = range.start;
-    for text in line[range].split(is_blank) {
-        if !text.is_empty() {
-            words.push(word(line, at..at + text.len()));
+    while at < range.end {
+        let end = (at..range.end).find(is_blank).unwrap_or(range.end);
+        if end > at {
+            words.push(word(line, at..end));
         }
-        at += text.len() + 1;
+        at = end + 1;
     }
     words
 }
@@ -305,28 +338,29 @@ fn pairs(
     line: &str,
     range: Range<usize>,
     escape: char,
-    keyword: &Word,
+    keyword: &'static str,
 ) -> Result<Vec<Word>, (LineError, Range<usize>)> {
     let words = quoted_words(line, range.clone(), escape);
     let Some(first) = words.first() else { return Ok(Vec::new()) };
     if !first.text.contains('=') {
         let text = &line[range.clone()];
         let Some(blank) = text.find(is_blank) else {
-            return Err((LineError::NoValue { keyword: keyword.text.to_ascii_uppercase() }, range));
+            return Err((LineError::NoValue { keyword }, range));
         };
         let value = range.end - text[blank..].trim_start_matches(is_blank).len();
         return Ok(vec![word(line, range.start..range.start + blank), word(line, value..range.end)]);
     }
     let mut pairs = Vec::new();
     for word in words {
-        let Some((name, value)) = word.text.split_once('=') else {
-            let error =
-                LineError::NotAPair { keyword: keyword.text.to_ascii_uppercase(), word: word.text.clone() };
-            return Err((error, word.span));
+        let Word { text: mut name, span } = word;
+        let Some(equals) = name.find('=') else {
+            return Err((LineError::NotAPair { keyword, word: name }, span));
         };
-        let middle = (word.span.start + name.len() + 1).min(word.span.end);
-        pairs.push(Word { text: name.to_owned(), span: word.span.start..middle });
-        pairs.push(Word { text: value.to_owned(), span: middle..word.span.end });
+        let value = name[equals + 1..].to_owned();
+        name.truncate(equals);
+        let middle = (span.start + equals + 1).min(span.end);
+        pairs.push(Word { text: name, span: span.start..middle });
+        pairs.push(Word { text: value, span: middle..span.end });
     }
     Ok(pairs)
 }
