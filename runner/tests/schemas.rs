@@ -70,7 +70,9 @@ impl Schemas {
             let (Some(validator), File::Text(text)) = (self.of(path), file) else { continue };
             let Some(value) = json(path, text) else { continue };
             found.extend(
-                validator.iter_errors(&value).map(|error| format!("{path}{}: {error}", error.instance_path())),
+                validator
+                    .iter_errors(&value)
+                    .map(|error| format!("{path}{}: {error}", error.instance_path())),
             );
         }
         found
