@@ -354,9 +354,8 @@ fn state() -> Value {
         "$schema": DRAFT,
         "title": "Image Factory: state/images/*.yaml and state/base-images/*.yaml",
         "$comment": "Keys that are not here are kept.",
-        "anyOf": [
-            object("state/images/NAME.yaml", &["name", "discoveryStatus"], image),
-            object("state/base-images/NAME.yaml", &["name", "fullImage"], base_image),
-        ],
+        "if": {"required": ["fullImage"]},
+        "then": object("state/base-images/NAME.yaml", &["name"], base_image),
+        "else": object("state/images/NAME.yaml", &["name"], image),
     })
 }

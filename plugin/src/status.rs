@@ -169,10 +169,11 @@ fn pending(derived: &Map, now: Time) -> (&'static str, Option<&str>) {
     }
 }
 
-/// Warns of an image that is due by more than a poll: nobody waits for it, or Kargo is down.
+/// Warns of an image that is due by more than a poll: nobody waits for it, or Kargo is down. Without
+/// Stages nobody would.
 fn late(row: &Map, factory: &Factory, now: Time, found: &mut Diagnostics) {
     let auto_rebuild = text(row, "autoRebuild") == Some("true");
-    if text(row, "status") != Some("due") || !auto_rebuild || factory.paused {
+    if text(row, "status") != Some("due") || !auto_rebuild || factory.paused || !factory.pipelines {
         return;
     }
     let waits = row.get("waitingFor").is_some_and(|parents| !items(parents).is_empty());

@@ -1,5 +1,7 @@
 //! The verbs that look into registries, on images as registries keep them.
 
+use image_factory::time::Time;
+use image_factory_harness::cases;
 use image_factory_harness::registry::{slsa_1, Image};
 use serde_json::json;
 
@@ -187,4 +189,32 @@ fn all_images_of_a_repository_are_looked_at_at_once() {
         ask(&mut world, "main"),
         ["api: 1 base image (node-20), new", "web: 1 base image (node-22), new"]
     );
+}
+
+/// What `analyze --all` leaves is what `reconcile` wants, and what it makes of an enrolment from
+/// nothing is the same.
+#[test]
+fn reconcile_and_analyze_end_in_the_same_bytes() {
+    let mut count = 0;
+    for case in cases("lifecycle") {
+        let (mut analyzed, mut reconciled) = (World::new(""), World::new(""));
+        for step in case.steps() {
+            for world in [&mut analyzed, &mut reconciled] {
+                step.lay_over(&mut world.tree, &mut world.sources);
+                world.now = Time::parse(step.now()).expect("a case's time is one").0;
+            }
+            analyzed.ask(step.verb(), step.args().clone());
+            if step.args()["all"] != true {
+                continue;
+            }
+            analyzed.reconcile();
+            assert_eq!(analyzed.changed, Vec::<String>::new(), "{}", step.name());
+            reconciled.reconcile();
+            // A Dockerfile that changed is no news of images.yaml.
+            reconciled.ask(step.verb(), step.args().clone());
+            assert_eq!(reconciled.tree, analyzed.tree, "{}", step.name());
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count}");
 }

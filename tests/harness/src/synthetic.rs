@@ -182,7 +182,6 @@ pub fn fleet(images: usize) -> Tree {
     branch: main
     dockerfile: apps/{name}/Dockerfile
     workflow: {name}.yml
-    platforms: [linux/amd64, linux/arm64]
   rebuildDelay: 7d
   autoRebuild: true
 "
@@ -226,6 +225,7 @@ rebuildState:
         tree.insert(format!("state/images/{name}.yaml"), text);
     }
     tree.insert("images.yaml", enrolments);
+    tree.insert("factory.yaml", "defaults:\n  platforms: [linux/amd64, linux/arm64]\n");
     tree
 }
 
