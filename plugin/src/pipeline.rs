@@ -459,7 +459,8 @@ impl Pipelines<'_> {
         object.open("vars", '[');
         object.pair("autoRebuild", auto);
         object.close(']');
-        self.verification(&mut object, "prove", &[("image", image)]);
+        let note = "${{ quote(stageMetadata(ctx.stage)?.rebuild ?? {}) }}";
+        self.verification(&mut object, "prove", &[("image", image), ("note", note)]);
         self.stages.push(object.finish());
     }
 

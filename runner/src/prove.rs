@@ -1,7 +1,8 @@
 //! `image-factory prove`: looks whether a published image holds its base images, and records a run.
 
 use clap::Args;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{json, Value};
 
 use crate::change::{self, Target};
 use crate::cli::Global;
@@ -42,19 +43,99 @@ pub(crate) struct Flags {
     /// The API refused the inputs, so the run carries no key
     #[arg(long, requires = "key")]
     unkeyed: bool,
+    /// All that as JSON, as the step `note` of a PromotionTask leaves it in its Stage
+    #[arg(long, value_name = "JSON", conflicts_with = "key")]
+    note: Option<String>,
+}
+
+/// What the step `note` knows of a run; it writes `none` for what there is not.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Note {
+    key: String,
+    began: String,
+    conclusion: String,
+    run: String,
+    by: String,
+    unkeyed: String,
+}
+
+impl Note {
+    /// The arguments of the verb. A run that was asked for and is not followed is none yet: its image
+    /// will tell.
+    fn arguments(self) -> Value {
+        let given = |text: String| Some(text).filter(|text| !text.is_empty() && text != "none");
+        if ["none", "asked"].contains(&self.conclusion.as_str()) {
+            return json!({});
+        }
+        let Some(key) = given(self.key) else { return json!({}) };
+        json!({
+            "key": key,
+            "began": self.began,
+            "succeeded": self.conclusion == "success",
+            "run": given(self.run),
+            "by": given(self.by),
+            "unkeyed": self.unkeyed == "true",
+        })
+    }
 }
 
 pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
     let mut sources = Sources::new(&[], false)?;
-    let args = json!({
-        "image": flags.image,
-        "tag": flags.tag,
-        "key": flags.key,
-        "began": flags.began,
-        "succeeded": flags.succeeded,
-        "run": flags.run,
-        "by": flags.by,
-        "unkeyed": flags.unkeyed,
-    });
+    let mut args = match &flags.note {
+        Some(note) => serde_json::from_str::<Option<Note>>(note)
+            .map_err(|error| {
+                Failure::usage(
+                    "IF1030",
+                    format!("`--note` is not what a PromotionTask notes: {error}"),
+                    "leave it out: the look alone then counts",
+                )
+            })?
+            .unwrap_or_default()
+            .arguments(),
+        None => json!({
+            "key": flags.key,
+            "began": flags.began,
+            "succeeded": flags.succeeded,
+            "run": flags.run,
+            "by": flags.by,
+            "unkeyed": flags.unkeyed,
+        }),
+    };
+    args["image"] = json!(flags.image);
+    args["tag"] = json!(flags.tag);
     change::run(global, &flags.target, "prove", &args, &mut sources)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_str, json};
+
+    use super::Note;
+
+    #[test]
+    fn a_note_is_a_run_where_one_ended() {
+        let arguments = |text: &str| from_str::<Note>(text).expect("a note").arguments();
+        for nothing in [
+            "{}",
+            r#"{"key":"none","conclusion":"none","run":"none"}"#,
+            r#"{"key":"web-1","conclusion":"asked","run":"none"}"#,
+        ] {
+            assert_eq!(arguments(nothing), json!({}), "{nothing}");
+        }
+        assert_eq!(
+            arguments(
+                r#"{"key":"web-1","began":"2026-01-05T10:00:00Z","conclusion":"success","by":"jane",
+                    "run":"https://ci/1","unkeyed":"false","promotion":"p"}"#
+            ),
+            json!({"key": "web-1", "began": "2026-01-05T10:00:00Z", "succeeded": true,
+                "run": "https://ci/1", "by": "jane", "unkeyed": false})
+        );
+        let missing =
+            arguments(r#"{"key":"web-1","began":"","conclusion":"missing","run":"none","by":"none"}"#);
+        assert_eq!(
+            (&missing["succeeded"], &missing["run"], &missing["by"]),
+            (&json!(false), &json!(null), &json!(null))
+        );
+    }
 }

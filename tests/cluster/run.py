@@ -12,7 +12,7 @@ CLUSTER_KEEP=1 it stays, for its logs. Prints one line a check, and ends with 1 
 """
 import os
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
@@ -130,6 +130,7 @@ def main():
     home = os.environ.get("CLUSTER_HOME", os.path.expanduser("~/.cache/image-factory-cluster"))
     work = tempfile.mkdtemp(prefix="image-factory-cluster-")
     checks, cluster = Checks(), Cluster(home, work)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         cluster.up()
         print(f"{time.monotonic() - checks.begun:7.1f} s  the cluster is up; logs in {cluster.logs}", flush=True)
