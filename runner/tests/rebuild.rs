@@ -336,7 +336,7 @@ fn a_run_is_found_by_the_key_in_its_name() {
     world.check(&[
         "status: monitoring",
         "key: web-1",
-        "run: \"https://github.com/acme/web/actions/runs/43\"",
+        "run: https://github.com/acme/web/actions/runs/43",
     ]);
 
     // It is recorded once.
@@ -350,7 +350,7 @@ fn a_run_is_found_by_the_key_in_its_name() {
         run("Rebuild rebuild-web.01k8x.abc1234", "completed", json!("success")),
     ]));
     world.run_ok(10, &prove);
-    world.check(&["key: web-2", "outcome: failed", "cause: \"run 43 failed\"", "by: a person"]);
+    world.check(&["key: web-2", "outcome: failed", "cause: \"run 43 failed\"", "by: \"a person\""]);
 
     // Without the right token the look counts all the same.
     let third = world.publish_base("three", "2026-01-11T01:00:00Z");
