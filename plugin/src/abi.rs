@@ -60,6 +60,25 @@ pub struct Needs {
     /// Documents of registries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub registry: Vec<RegistryNeed>,
+    /// Answers of the CI that builds images.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ci: Vec<CiNeed>,
+}
+
+/// One question to the API of CI. Where the API is, and who asks, is the host's to know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CiNeed {
+    /// `github` or `gitlab`.
+    pub provider: String,
+    /// What follows the API's URL: `/repos/acme/web/actions/workflows/build.yml/runs?per_page=100`.
+    pub path: String,
+}
+
+impl Needs {
+    /// Whether nothing is needed.
+    pub fn is_empty(&self) -> bool {
+        self.git.is_empty() && self.registry.is_empty() && self.ci.is_empty()
+    }
 }
 
 /// Files of one repository at one reference: one fetch.
@@ -104,6 +123,27 @@ pub struct Fetched {
     /// One for each [`RegistryNeed`], found by `image` and `kind`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub registry: Vec<RegistryFetched>,
+    /// One for each [`CiNeed`], found by `provider` and `path`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ci: Vec<CiFetched>,
+}
+
+/// The answer to one [`CiNeed`]: a text, or why there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CiFetched {
+    /// As asked.
+    pub provider: String,
+    /// As asked.
+    pub path: String,
+    /// The API's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Why it is not there, with no credential in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Who can do something about the error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
 }
 
 /// The answer to one [`RegistryNeed`]: a digest, for all but `head` a text, or why there is none.
@@ -130,7 +170,7 @@ pub struct RegistryFetched {
     pub reason: Option<Reason>,
 }
 
-/// Why a registry gave nothing.
+/// Why a registry or CI gave nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {

@@ -145,7 +145,7 @@ pub fn analyze(request: &Request, args: &Args) -> Answer {
     }
     let Looker { needs: registry, found: more, exit: looked, .. } = looker;
     if !(git.is_empty() && registry.is_empty()) {
-        return Answer { needs: Some(Needs { git, registry }), ..Answer::default() };
+        return Answer { needs: Some(Needs { git, registry, ..Needs::default() }), ..Answer::default() };
     }
     found.extend(more);
     exit = exit.max(looked);

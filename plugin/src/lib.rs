@@ -28,6 +28,7 @@ mod pipeline;
 pub mod prove;
 pub mod reconcile;
 pub mod reference;
+pub(crate) mod runs;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod sha256;

@@ -131,6 +131,17 @@ impl Trouble {
         }
     }
 
+    /// As a finding about the runs of an image.
+    pub(crate) fn of_ci(&self, image: &str) -> Diagnostic {
+        let (code, hint) = match self.reason {
+            Reason::Unreachable | Reason::Limited => {
+                ("IF1107", "nothing was recorded of its runs; run again later")
+            }
+            _ => ("IF1108", "correct `source` in images.yaml, or give a token that may read its runs"),
+        };
+        Diagnostic::error(code, ["the runs of `", image, "`: ", &self.message].concat()).hint(hint)
+    }
+
     /// As a finding about an image.
     pub fn diagnostic(&self, image: &ImageReference) -> Diagnostic {
         let (code, hint) = match self.reason {

@@ -61,9 +61,10 @@ pub(crate) fn with_looks(
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
     let mut looker = Looker::new(&request.fetched);
     verb(&mut records, &factory, &mut looker, now);
-    let Looker { needs, messages, found: more, exit, .. } = looker;
+    let Looker { needs: registry, ci, messages, found: more, exit, .. } = looker;
+    let needs = Needs { registry, ci, ..Needs::default() };
     if !needs.is_empty() {
-        return Answer { needs: Some(Needs { registry: needs, ..Needs::default() }), ..Answer::default() };
+        return Answer { needs: Some(needs), ..Answer::default() };
     }
     finish(records, &factory, messages, found, more, exit)
 }

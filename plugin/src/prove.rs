@@ -13,7 +13,8 @@ use crate::analyze::live;
 use crate::decide::{self, Fleet, Policy};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::factory::Factory;
-use crate::look::{with_looks, Look, Run};
+use crate::look::{with_looks, Look, Looker, Run};
+use crate::runs;
 use crate::state::facts::{self, text, Seen};
 use crate::state::records::{change, Changes, Records};
 use crate::time::Time;
@@ -32,6 +33,8 @@ pub struct Args {
     pub tag: Option<String>,
     /// The run to prove; where there is none, the look alone counts.
     pub run: Option<Run>,
+    /// Whether to ask CI for runs that are not recorded yet.
+    pub runs: bool,
     began: Option<String>,
 }
 
@@ -40,6 +43,7 @@ impl Args {
         let mut args = Args {
             image: arguments.text("image").unwrap_or_default(),
             tag: arguments.text("tag"),
+            runs: arguments.flag("runs"),
             ..Args::default()
         };
         args.began = arguments.text("began");
@@ -75,17 +79,43 @@ pub fn prove(request: &Request, args: &Args) -> Answer {
             return;
         }
         let look = live::look_around(records, factory, looker, name, args.tag.as_deref(), now);
+        let mut runs: Vec<Run> = args.run.iter().cloned().collect();
+        if args.runs && runs.is_empty() {
+            match unrecorded(records, looker, name) {
+                Some(found) => runs = found,
+                // The look counts, whatever CI says.
+                None if looker.needs.is_empty() && looker.ci.is_empty() => {
+                    return add_run(records, factory, name, None, look.as_ref(), now);
+                }
+                None => return,
+            }
+        }
         // Without a look nothing is said of a run: the image may be there, and nobody saw it.
-        if looker.exit == 0 {
-            add_run(records, factory, name, args.run.as_ref(), look.as_ref(), now);
+        if looker.exit > 0 {
+            return;
+        }
+        add_run(records, factory, name, None, look.as_ref(), now);
+        for run in &runs {
+            add_run(records, factory, name, Some(run), look.as_ref(), now);
             let tried = records.images.get(name).map(facts::attempts).unwrap_or_default();
-            if let Some(last) =
-                tried.last().filter(|last| args.run.as_ref().is_some_and(|run| run.key == last.key))
-            {
+            if let Some(last) = tried.last().filter(|last| run.key == last.key) {
                 looker.messages.push(format!("{name}: {} ended {}", last.key, last.outcome));
             }
         }
     })
+}
+
+/// The runs of an image that ended and are no attempt yet; `None` where they must be fetched first,
+/// or can't be.
+fn unrecorded(records: &Records<'_>, looker: &mut Looker<'_>, name: &str) -> Option<Vec<Run>> {
+    let build = records.enrolments.get(name)?.build.as_ref()?;
+    let image = records.images.get(name)?;
+    let attempts = facts::attempts(image);
+    let enrolled = text(image, "enrolledAt").and_then(Time::parse);
+    let since = attempts.last().map(|last| last.at).or(enrolled).unwrap_or_default();
+    let mut runs = runs::of_image(looker, name, build, since)?;
+    runs.retain(|run| attempts.iter().all(|attempt| attempt.key != run.key));
+    Some(runs)
 }
 
 /// Writes down what a look at an image found, made at `at`, and the run that it is to prove. A run

@@ -66,7 +66,7 @@ pub fn sweep(request: &Request, _: &Args) -> Answer {
     }
     let Looker { needs: registry, found: more, exit: looked, .. } = looker;
     if !(git.is_empty() && registry.is_empty()) {
-        return Answer { needs: Some(Needs { git, registry }), ..Answer::default() };
+        return Answer { needs: Some(Needs { git, registry, ..Needs::default() }), ..Answer::default() };
     }
     records.heartbeat = Some(now);
     finish(records, &factory, messages, found, more, exit.max(looked))

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use image_factory::abi::{GitFetched, GitNeed, Reason, RegistryFetched, RegistryNeed};
+use image_factory::abi::{CiFetched, CiNeed, GitFetched, GitNeed, Reason, RegistryFetched, RegistryNeed};
 use image_factory::factory;
 use image_factory::sorted::SortedMap;
 use image_factory::tree::Tree;
 
+use crate::ci::{self, Ci};
 use crate::git::{self, Git};
 use crate::host::Fetch;
 use crate::outcome::Failure;
@@ -134,6 +135,17 @@ impl Fetch for Sources {
         });
         registries.fetch(needs)
     }
+
+    fn ci(&mut self, tree: &Tree, needs: &[CiNeed]) -> Vec<CiFetched> {
+        if needs.is_empty() {
+            return Vec::new();
+        }
+        if self.offline {
+            let why = "--offline forbids to ask it";
+            return needs.iter().map(|need| ci::refused(need, Reason::Unreachable, why.to_owned())).collect();
+        }
+        Ci::new(&factory::read(tree, &mut Default::default())).fetch(needs)
+    }
 }
 
 fn not_asked(need: &RegistryNeed, why: &str) -> RegistryFetched {
@@ -204,5 +216,9 @@ impl Fetch for Nothing {
     }
     fn registry(&mut self, _: &Tree, needs: &[RegistryNeed]) -> Vec<RegistryFetched> {
         needs.iter().map(|need| not_asked(need, "this verb fetches nothing")).collect()
+    }
+    fn ci(&mut self, _: &Tree, needs: &[CiNeed]) -> Vec<CiFetched> {
+        let why = "this verb fetches nothing";
+        needs.iter().map(|need| ci::refused(need, Reason::Unreachable, why.to_owned())).collect()
     }
 }

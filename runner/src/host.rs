@@ -8,7 +8,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use image_factory::abi::{Answer, GitFetched, GitNeed, RegistryFetched, RegistryNeed, Request};
+use image_factory::abi::{
+    Answer, CiFetched, CiNeed, GitFetched, GitNeed, RegistryFetched, RegistryNeed, Request,
+};
 use image_factory::diagnostic::Diagnostic;
 use image_factory::tree::Tree;
 use wasmtime::{Caller, Engine, Instance, Linker, Module, Store, Trap};
@@ -135,6 +137,9 @@ pub trait Fetch {
     /// One result for each need, in order. How registries are reached is said in the tree, and read
     /// there by the host: a module can't ask for less protection.
     fn registry(&mut self, tree: &Tree, needs: &[RegistryNeed]) -> Vec<RegistryFetched>;
+
+    /// One result for each need, in order. Where CI is stands in the tree, too.
+    fn ci(&mut self, tree: &Tree, needs: &[CiNeed]) -> Vec<CiFetched>;
 }
 
 /// A loaded module and its limits.
@@ -220,6 +225,7 @@ impl Host {
                 Some(needs) => {
                     request.fetched.git.extend(fetch.git(&needs.git));
                     request.fetched.registry.extend(fetch.registry(&request.tree, &needs.registry));
+                    request.fetched.ci.extend(fetch.ci(&request.tree, &needs.ci));
                 }
                 None => {
                     allow::check(&answer, allowed)?;

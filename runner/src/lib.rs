@@ -4,11 +4,13 @@
 //! ask the module, check its answer, then print or write all of it or nothing.
 
 mod ask;
+pub mod ci;
 pub mod cli;
 pub mod diff;
 pub mod fetch;
 pub mod git;
 pub mod host;
+pub mod http;
 pub mod outcome;
 mod progress;
 pub mod registry;

@@ -13,9 +13,12 @@ use crate::outcome::Failure;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  image-factory prove --image backstage
+  image-factory prove --image backstage       asks GitHub or GitLab which runs ended
   image-factory prove --image backstage --key backstage-17 --began 2026-01-19T06:00:00Z --succeeded \\
-    --run https://github.com/acme/app/actions/runs/43")]
+    --run https://github.com/acme/app/actions/runs/43
+
+GitHub's token is the file `github` in the folder $IMAGE_FACTORY_TOKENS, GitLab's is `gitlab`;
+else $GITHUB_TOKEN or $GITLAB_TOKEN.")]
 pub(crate) struct Flags {
     #[command(flatten)]
     target: Target,
@@ -25,7 +28,7 @@ pub(crate) struct Flags {
     /// The tag that it was published under [default: the last one that is known]
     #[arg(long)]
     tag: Option<String>,
-    /// What the run's name carries; without it the look alone counts
+    /// What the run's name carries; without it CI is asked for runs that are not recorded yet
     #[arg(long, requires = "began")]
     key: Option<String>,
     /// When the run was asked for, RFC 3339
@@ -104,6 +107,8 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
     };
     args["image"] = json!(flags.image);
     args["tag"] = json!(flags.tag);
+    // A run that is told is the one to prove; else CI is asked.
+    args["runs"] = json!(args["key"].is_null());
     change::run(global, &flags.target, "prove", &args, &mut sources)
 }
 

@@ -9,7 +9,6 @@
 mod authorize;
 mod client;
 mod credentials;
-mod transport;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Mutex;
@@ -18,7 +17,9 @@ use std::time::Duration;
 use image_factory::abi::{Reason, RegistryFetched, RegistryKind, RegistryNeed};
 use image_factory::factory::Factory;
 
+pub use crate::http::Patience;
 use client::Client;
+pub(crate) use client::{back_off, retry_after};
 pub use credentials::Credentials;
 
 /// How many documents are fetched at the same time.
@@ -60,10 +61,8 @@ pub struct Pace {
     pub back_off: Duration,
     /// The longest time that a registry may ask to wait before its answer counts as a failure.
     pub longest_wait: Duration,
-    /// For a connection.
-    pub connect: Duration,
-    /// For a request with its answer.
-    pub request: Duration,
+    /// How long one request may take.
+    pub patience: Patience,
 }
 
 impl Default for Pace {
@@ -72,8 +71,7 @@ impl Default for Pace {
             attempts: 4,
             back_off: Duration::from_secs(1),
             longest_wait: Duration::from_secs(60),
-            connect: Duration::from_secs(10),
-            request: Duration::from_secs(60),
+            patience: Patience::default(),
         }
     }
 }

@@ -5,17 +5,21 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use image_factory_harness::registry::stub::{Reply, Stub};
 use image_factory_harness::registry::{slsa_1, Documents, Image};
-use serde_json::json;
+use serde_json::{json, Value};
 use tempfile::TempDir;
 
 /// A factory with one image, `web`, built on `base:1` of the same registry.
 struct World {
     factory: TempDir,
     registry: Stub,
+    /// GitHub's API.
+    github: Stub,
+    /// What it answers.
+    runs: Arc<Mutex<Value>>,
     is_down: Arc<AtomicBool>,
     /// The base image's name in state.
     base: String,
@@ -31,6 +35,20 @@ impl World {
             down.load(Ordering::SeqCst).then_some(reply)
         });
         let host = registry.host();
+        let runs = Arc::new(Mutex::new(json!([])));
+        let listed = runs.clone();
+        let github = Stub::with(Documents::default(), move |ask| {
+            let expected = "/repos/acme/web/actions/workflows/build.yml/runs?event=workflow_dispatch&per_page=100&created=%3E%3D";
+            let is_known = ask.header("authorization") == "Bearer secret";
+            Some(match ask.path.strip_prefix(expected) {
+                Some(_) if !is_known => Reply::new(401, r#"{"message":"Bad credentials"}"#),
+                Some(_) => Reply::new(
+                    200,
+                    json!({"workflow_runs": *listed.lock().expect("no test panicked")}).to_string(),
+                ),
+                None => Reply::new(404, r#"{"message":"Not Found"}"#),
+            })
+        });
         let factory = tempfile::tempdir().expect("a folder can be made");
         let write = |name: &str, text: String| {
             fs::write(factory.path().join(name), text).expect("a file can be written");
@@ -44,11 +62,17 @@ impl World {
         );
         write(
             "factory.yaml",
-            format!("defaults: {{settle: 0s}}\nregistries: {{\"{host}\": {{plainHTTP: true}}}}\n"),
+            format!(
+                "defaults: {{settle: 0s}}\nregistries: {{\"{host}\": {{plainHTTP: true}}}}\n\
+                 providers: {{github: {{api: \"http://{}\"}}}}\n",
+                github.host()
+            ),
         );
         fs::create_dir(factory.path().join("source")).expect("a folder can be made");
         write("source/Dockerfile", format!("FROM {host}/base:1\n"));
-        let mut world = World { factory, registry, is_down, base: String::new() };
+        fs::create_dir(factory.path().join("tokens")).expect("a folder can be made");
+        write("tokens/github", "secret\n".to_owned());
+        let mut world = World { factory, registry, github, runs, is_down, base: String::new() };
         world.run_ok(5, &["analyze", "--all", "--source-dir", "source", "."]);
         let mut names =
             fs::read_dir(world.factory.path().join("state/base-images")).expect("a base was found");
@@ -61,6 +85,7 @@ impl World {
     fn run(&self, day: u32, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_image-factory"));
         command.current_dir(self.factory.path()).env("DOCKER_CONFIG", self.factory.path());
+        command.env("IMAGE_FACTORY_TOKENS", self.factory.path().join("tokens"));
         command.args(["--now", &format!("2026-01-{day:02}T10:00:00Z")]).args(arguments);
         command.env_remove("ARGOCD_APP_NAME").output().expect("the program starts")
     }
@@ -274,4 +299,65 @@ fn a_sweep_makes_good_what_was_lost() {
     assert!(world.text("sweep.yaml").contains("2026-01-10"));
     let log = world.registry.log();
     assert!(log[asked..].iter().all(|line| line.starts_with("HEAD")), "{:?}", &log[asked..]);
+}
+
+#[test]
+fn a_run_is_found_by_the_key_in_its_name() {
+    let world = World::new();
+    let first = world.publish_base("one", "2026-01-05T01:00:00Z");
+    let built = world.publish_web("1", &first, "2026-01-05T09:00:00Z");
+    world.observe(5);
+    world.run_ok(
+        6,
+        &["analyze", "--image", "web", "--tag", "1", "--digest", &built, "--source-dir", "source", "."],
+    );
+    let second = world.publish_base("two", "2026-01-07T01:00:00Z");
+    world.observe(7);
+    world.check(&["key: web-1"]);
+
+    let run = |title: &str, status: &str, conclusion: Value| {
+        json!({"display_title": title, "status": status, "conclusion": conclusion,
+               "created_at": "2026-01-08T06:00:00Z", "html_url": "https://github.com/acme/web/actions/runs/43"})
+    };
+    let list = |runs: Value| *world.runs.lock().expect("no test panicked") = runs;
+    let prove = ["prove", "--image", "web", "."];
+    // Nothing of ours has ended yet.
+    list(json!([
+        run("Rebuild web-1", "in_progress", Value::Null),
+        run("Rebuild web-api-1", "completed", json!("success"))
+    ]));
+    world.run_ok(8, &prove);
+    assert!(!world.web().contains("outcome:"), "{}", world.web());
+
+    world.publish_web("1", &second, "2026-01-08T07:00:00Z");
+    list(json!([run("Rebuild web-1", "completed", json!("success"))]));
+    let said = world.run_ok(8, &prove);
+    assert!(said.contains("web: web-1 ended fresh"), "{said}");
+    world.check(&["status: monitoring", "key: web-1", "run: https://github.com/acme/web/actions/runs/43"]);
+
+    // It is recorded once.
+    let before = files(&world.factory.path().join("state"));
+    world.run_ok(9, &prove);
+    assert_eq!(files(&world.factory.path().join("state")), before);
+
+    // A person's, and one that failed.
+    list(json!([
+        run("Rebuild web-2", "completed", json!("failure")),
+        run("Rebuild rebuild-web.01k8x.abc1234", "completed", json!("success")),
+    ]));
+    world.run_ok(10, &prove);
+    world.check(&["key: web-2", "outcome: failed", "cause: \"run 43 failed\"", "by: \"a person\""]);
+
+    // Without the right token the look counts all the same.
+    let third = world.publish_base("three", "2026-01-11T01:00:00Z");
+    let pushed = world.publish_web("1", &third, "2026-01-11T07:00:00Z");
+    fs::write(world.factory.path().join("tokens/github"), "wrong").expect("a file can be written");
+    let output = world.run(11, &prove);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let host = world.github.host();
+    let expected =
+        format!("error[IF1108]: the runs of `web`: {host} refuses the token (401): Bad credentials\n");
+    assert!(said.contains(&expected), "{said}");
+    world.check(&[&format!("currentDigest: {pushed}"), &format!("holds: {third}")]);
 }

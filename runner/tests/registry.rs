@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use image_factory::abi::{Reason, RegistryFetched, RegistryKind, RegistryNeed};
 use image_factory_harness::registry::stub::{Ask, Reply, Stub};
 use image_factory_harness::registry::{Documents, Image, INDEX};
-use image_factory_runner::registry::{Credentials, Pace, Registries, Settings};
+use image_factory_runner::registry::{Credentials, Pace, Patience, Registries, Settings};
 
 /// Patient enough for a busy machine, and quick where it must wait.
 fn pace() -> Pace {
@@ -15,8 +15,7 @@ fn pace() -> Pace {
         attempts: 3,
         back_off: Duration::from_millis(2),
         longest_wait: Duration::from_secs(1),
-        connect: Duration::from_secs(10),
-        request: Duration::from_secs(20),
+        patience: Patience { connect: Duration::from_secs(10), request: Duration::from_secs(20) },
     }
 }
 
@@ -202,7 +201,8 @@ fn nobody_there_and_nobody_in_time() {
 
     let stub =
         Stub::with(published().0, |_| Some(Reply { delay: Duration::from_secs(2), ..Reply::new(200, "{}") }));
-    let quick = Pace { attempts: 1, request: Duration::from_millis(100), ..pace() };
+    let patience = Patience { request: Duration::from_millis(100), ..pace().patience };
+    let quick = Pace { attempts: 1, patience, ..pace() };
     let settings = Settings { pace: quick, ..settings(&[&stub]) };
     let mut registries = Registries::with_credentials(settings, Credentials::default());
     let fetched = fetch(&mut registries, &stub, "acme/web:1", RegistryKind::Head);

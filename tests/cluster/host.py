@@ -135,7 +135,7 @@ class Host:
             with self.lock:
                 number = 400_000_000 + len(self.pipelines)
                 pipeline = {"id": number, "project": made[1], "ref": asked["ref"], "source": "api", "status": "success", "variables": variables,
-                            "name": variables.get("IMAGE_FACTORY_KEY"), "web_url": f"{self.url}/-/pipelines/{number}"}
+                            "name": variables.get("IMAGE_FACTORY_KEY"), "created_at": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()), "web_url": f"{self.url}/-/pipelines/{number}"}
                 self.pipelines.append(pipeline)
             return 201, pipeline
         listed = re.fullmatch(r"/api/v4/projects/([^/]+)/pipelines(?:/(\d+))?", path)

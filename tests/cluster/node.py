@@ -101,14 +101,16 @@ class Node:
         place = f"{folder}/{name}"
         os.makedirs(place, exist_ok=True)
         volume = next(volume for volume in spec["volumes"] if volume["name"] == name)
-        secret = volume.get("secret")
-        if secret:
+        secrets = [(volume["secret"]["secretName"], volume["secret"])] if "secret" in volume else []
+        for source in volume.get("projected", {}).get("sources", []):
+            secrets.append((source["secret"]["name"], source["secret"]))
+        for secret_name, secret in secrets:
             try:
-                data = self.api.get("secrets", secret["secretName"], pod["metadata"]["namespace"])["data"]
+                data = self.api.get("secrets", secret_name, pod["metadata"]["namespace"])["data"]
             except Refused as error:
                 if error.code != 404 or not secret.get("optional"):
                     raise
-                return place
+                continue
             for item in secret["items"]:
                 with open(f"{place}/{item['path']}", "wb") as file:
                     file.write(base64.b64decode(data[item["key"]]))

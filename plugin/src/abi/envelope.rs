@@ -7,7 +7,8 @@ use crate::tree::{File, Refusal, Tree};
 use serde_json::{Map, Value};
 
 use super::{
-    Answer, Fetched, GitFetched, GitNeed, Needs, Reason, RegistryFetched, RegistryKind, RegistryNeed, Request,
+    Answer, CiFetched, CiNeed, Fetched, GitFetched, GitNeed, Needs, Reason, RegistryFetched, RegistryKind,
+    RegistryNeed, Request,
 };
 
 impl Request {
@@ -94,9 +95,11 @@ fn refusal(value: &Value) -> Option<Refusal> {
 fn fetched(mut value: Value) -> Result<Fetched, &'static str> {
     let git = list(&mut value, "git", git_fetched);
     let registry = list(&mut value, "registry", registry_fetched);
+    let ci = list(&mut value, "ci", ci_fetched);
     Ok(Fetched {
         git: git.ok_or("`fetched.git` must be a list of {url, reference, commit, files, error}")?,
         registry: registry.ok_or("`fetched.registry` must be a list of {image, kind, digest, …}")?,
+        ci: ci.ok_or("`fetched.ci` must be a list of {provider, path, text, error, reason}")?,
     })
 }
 
@@ -116,15 +119,6 @@ fn registry_fetched(mut value: Value) -> Option<RegistryFetched> {
         "blob" => RegistryKind::Blob,
         _ => return None,
     };
-    let reason = match take("reason").as_deref() {
-        None => None,
-        Some("unreachable") => Some(Reason::Unreachable),
-        Some("limited") => Some(Reason::Limited),
-        Some("denied") => Some(Reason::Denied),
-        Some("missing") => Some(Reason::Missing),
-        Some("refused") => Some(Reason::Refused),
-        Some(_) => return None,
-    };
     Some(RegistryFetched {
         image: take("image")?,
         kind,
@@ -132,8 +126,31 @@ fn registry_fetched(mut value: Value) -> Option<RegistryFetched> {
         media_type: take("mediaType"),
         text: take("text"),
         error: take("error"),
-        reason,
+        reason: reason(take("reason"))?,
     })
+}
+
+fn ci_fetched(mut value: Value) -> Option<CiFetched> {
+    let mut take = |key: &str| string(take(&mut value, key));
+    Some(CiFetched {
+        provider: take("provider")?,
+        path: take("path")?,
+        text: take("text"),
+        error: take("error"),
+        reason: reason(take("reason"))?,
+    })
+}
+
+fn reason(text: Option<String>) -> Option<Option<Reason>> {
+    Some(Some(match text.as_deref() {
+        None => return Some(None),
+        Some("unreachable") => Reason::Unreachable,
+        Some("limited") => Reason::Limited,
+        Some("denied") => Reason::Denied,
+        Some("missing") => Reason::Missing,
+        Some("refused") => Reason::Refused,
+        Some(_) => return None,
+    }))
 }
 
 fn git_fetched(mut value: Value) -> Option<GitFetched> {
@@ -230,7 +247,14 @@ fn needs_value(needs: &Needs) -> Value {
     if !needs.registry.is_empty() {
         entries.push(("registry", Value::Array(needs.registry.iter().map(registry_need).collect())));
     }
+    if !needs.ci.is_empty() {
+        entries.push(("ci", Value::Array(needs.ci.iter().map(ci_need).collect())));
+    }
     object(entries)
+}
+
+fn ci_need(need: &CiNeed) -> Value {
+    object(vec![("provider", text(need.provider.as_str())), ("path", text(need.path.as_str()))])
 }
 
 fn registry_need(need: &RegistryNeed) -> Value {
@@ -333,9 +357,10 @@ mod tests {
     fn an_answer_is_read_back() {
         let place = Location::of("images.yaml", "- name: A\n", 8..9);
         let need = GitNeed { url: "u".to_owned(), reference: String::new(), paths: vec!["p".to_owned()] };
+        let question = CiNeed { provider: "github".to_owned(), path: "/x?y".to_owned() };
         let document = RegistryNeed { image: "r/i:t".to_owned(), kind: RegistryKind::Manifest };
         let answer = Answer {
-            needs: Some(Needs { git: vec![need], registry: vec![document] }),
+            needs: Some(Needs { git: vec![need], registry: vec![document], ci: vec![question] }),
             files: [("a".to_owned(), Some("b\"".to_owned())), ("c".to_owned(), None)].into(),
             manifests: vec![Manifest(r#"{"kind":"Warehouse"}"#.to_owned()), Manifest("{}".to_owned())],
             output: Some(object(vec![("n", (-1).into())])),

@@ -2,7 +2,7 @@
 //! rest only where that moved.
 
 use super::{held, Look};
-use crate::abi::{Fetched, RegistryNeed};
+use crate::abi::{CiNeed, Fetched, RegistryNeed};
 use crate::decide::Policy;
 use crate::diagnostic::Diagnostics;
 use crate::factory::Factory;
@@ -16,8 +16,10 @@ use crate::yaml::Map;
 
 /// Looks at one thing after the other, and gathers what must be fetched first.
 pub(crate) struct Looker<'r> {
-    fetched: &'r Fetched,
+    pub fetched: &'r Fetched,
     pub needs: Vec<RegistryNeed>,
+    /// What CI is asked.
+    pub ci: Vec<CiNeed>,
     /// What people are told, a line each.
     pub messages: Vec<String>,
     pub found: Diagnostics,
@@ -27,7 +29,14 @@ pub(crate) struct Looker<'r> {
 
 impl<'r> Looker<'r> {
     pub fn new(fetched: &'r Fetched) -> Self {
-        Looker { fetched, needs: Vec::new(), messages: Vec::new(), found: Diagnostics::default(), exit: 0 }
+        Looker {
+            fetched,
+            needs: Vec::new(),
+            ci: Vec::new(),
+            messages: Vec::new(),
+            found: Diagnostics::default(),
+            exit: 0,
+        }
     }
 
     fn or_stop<T>(&mut self, image: &ImageReference, result: Result<T, Stop>) -> Option<T> {

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::client::Problem;
 use super::credentials::Credential;
-use super::transport::{host_of, Answer, Ask, Transport};
+use crate::http::{host_of, Answer, Ask, Transport};
 
 /// The most bytes of a token server's answer.
 const MAX_ANSWER: usize = 1 << 20;

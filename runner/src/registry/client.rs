@@ -13,8 +13,8 @@ use sha2::Digest;
 
 use super::authorize::{Asker, Challenge};
 use super::credentials::{Credential, Credentials};
-use super::transport::{host_of, Answer, Ask, Transport};
 use super::{lock, refused, Settings};
+use crate::http::{host_of, Answer, Ask, Transport};
 
 /// The most bytes of an index or a manifest: what registries take (distribution specification 1.1,
 /// "Pushing manifests").
@@ -63,7 +63,7 @@ impl Problem {
 }
 
 /// Seconds, or a date (RFC 9110, section 10.2.3).
-fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
@@ -103,7 +103,7 @@ struct Place {
 
 impl Client {
     pub fn new(settings: Settings, credentials: Credentials) -> Self {
-        let transport = Transport::new(settings.pace);
+        let transport = Transport::new(settings.pace.patience);
         Client { settings, credentials, transport, hosts: Mutex::default() }
     }
 
@@ -428,7 +428,7 @@ fn absolute(url: &str, location: &str) -> Option<String> {
 
 /// Twice as long each time, of which a random part is left out, so that those who were refused
 /// together don't come back together.
-fn back_off(base: Duration, attempt: u32) -> Duration {
+pub(crate) fn back_off(base: Duration, attempt: u32) -> Duration {
     let most = base.saturating_mul(1 << (attempt - 1).min(6));
     let random = RandomState::new().build_hasher().finish() % 1000;
     most / 2 + most.mul_f64(random as f64 / 2000.0)

@@ -2,16 +2,15 @@
 
 use std::io::Read;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use image_factory::abi::Reason;
 use ureq::http::{Request, Response};
 use ureq::tls::{parse_pem, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, Body, Proxy};
 
-use super::Pace;
-
 /// What is asked.
-pub(super) struct Ask<'a> {
+pub(crate) struct Ask<'a> {
     pub method: &'static str,
     pub url: &'a str,
     pub headers: &'a [(&'static str, String)],
@@ -24,7 +23,7 @@ pub(super) struct Ask<'a> {
 }
 
 /// What came back.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     headers: ureq::http::HeaderMap,
     /// `None` where it has more bytes than the limit.
@@ -43,15 +42,30 @@ impl Answer {
     }
 }
 
+/// How long one request may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// For a request with its answer.
+    pub request: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience { connect: Duration::from_secs(10), request: Duration::from_secs(60) }
+    }
+}
+
 /// One HTTP client for each way to connect, made when it is first used.
-pub(super) struct Transport {
-    pace: Pace,
+pub(crate) struct Transport {
+    patience: Patience,
     agents: [OnceLock<Agent>; 4],
 }
 
 impl Transport {
-    pub fn new(pace: Pace) -> Self {
-        Transport { pace, agents: Default::default() }
+    pub fn new(patience: Patience) -> Self {
+        Transport { patience, agents: Default::default() }
     }
 
     /// Sends a request.
@@ -61,7 +75,7 @@ impl Transport {
     /// is not HTTP, a certificate that nobody vouches for.
     pub fn send(&self, ask: &Ask<'_>) -> Result<Answer, (Reason, String)> {
         let agent = self.agent(ask.url, ask.verify).map_err(|message| (Reason::Refused, message))?;
-        self.send_by(agent, ask).map_err(|error| words(&error, &self.pace))
+        self.send_by(agent, ask).map_err(|error| words(&error, &self.patience))
     }
 
     fn send_by(&self, agent: &Agent, ask: &Ask<'_>) -> Result<Answer, ureq::Error> {
@@ -111,8 +125,8 @@ impl Transport {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .user_agent(concat!("image-factory/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(self.pace.connect))
-            .timeout_global(Some(self.pace.request))
+            .timeout_connect(Some(self.patience.connect))
+            .timeout_global(Some(self.patience.request))
             .proxy(Proxy::try_from_env().filter(|_| with_proxy))
             .tls_config(tls.build());
         Ok(config.build().new_agent())
@@ -136,12 +150,12 @@ fn roots() -> Result<RootCerts, String> {
 }
 
 /// What went wrong, without the URL: it may hold a signature.
-fn words(error: &ureq::Error, pace: &Pace) -> (Reason, String) {
+fn words(error: &ureq::Error, patience: &Patience) -> (Reason, String) {
     let message = match error {
         ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-            format!("no connection within {} s", pace.connect.as_secs_f32())
+            format!("no connection within {} s", patience.connect.as_secs_f32())
         }
-        ureq::Error::Timeout(_) => format!("no answer within {} s", pace.request.as_secs_f32()),
+        ureq::Error::Timeout(_) => format!("no answer within {} s", patience.request.as_secs_f32()),
         ureq::Error::HostNotFound => "the host is not known".to_owned(),
         ureq::Error::Rustls(error) => return tls(error),
         ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
@@ -165,7 +179,7 @@ fn tls(error: &rustls::Error) -> (Reason, String) {
 }
 
 /// Host and port of a URL.
-pub(super) fn host_of(url: &str) -> &str {
+pub(crate) fn host_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or_default()
 }
