@@ -24,7 +24,9 @@ use crate::diagnostic::Diagnostic;
 use crate::json::{object, text};
 use crate::sorted::SortedMap;
 use crate::tree::Tree;
-use crate::{analyze, bases, check, generate, live, observe, prove, reconcile, reference, status, sweep, what_if};
+use crate::{
+    analyze, bases, check, generate, live, observe, prove, reconcile, reference, status, sweep, what_if,
+};
 
 pub use arguments::Arguments;
 pub use envelope::diagnostics;

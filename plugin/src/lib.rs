@@ -28,7 +28,7 @@ mod pipeline;
 pub mod prove;
 pub mod reconcile;
 pub mod reference;
-#[cfg(feature = "schema")]
+#[cfg(any(feature = "schema", test))]
 pub mod schema;
 pub mod sha256;
 pub mod sorted;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use image_factory::sorted::SortedMap;
 use image_factory::abi::{GitFetched, GitNeed, Reason, RegistryFetched, RegistryNeed};
 use image_factory::factory;
+use image_factory::sorted::SortedMap;
 use image_factory::tree::Tree;
 
 use crate::git::{self, Git};
