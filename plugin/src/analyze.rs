@@ -410,23 +410,22 @@ fn look(
         ..Options::default()
     };
     let bases = dockerfile::bases(&job.path, text, &options);
-    found.extend(bases.diagnostics.0.iter().cloned());
-    if let Some(error) = first_error(&bases, found) {
+    let mut diagnostics = bases.diagnostics.0.clone();
+    if !bases.diagnostics.has_errors() {
+        // An image that the build uses and that hangs on an argument nobody gave is an error, too.
+        let used = bases.unresolved.iter().filter(|unresolved| unresolved.used);
+        diagnostics.extend(used.map(|unresolved| unresolved.diagnostic()));
+    }
+    let error = diagnostics.iter().find(|diagnostic| diagnostic.is_error()).cloned();
+    for mut diagnostic in diagnostics {
+        // Most Dockerfiles are called just that, so the image says which one.
+        diagnostic.message = format!("`{name}`: {}", diagnostic.message);
+        found.push(diagnostic);
+    }
+    if let Some(error) = error {
         return Outcome::Failed(Box::new(error));
     }
     Outcome::Bases(edges(job, &bases, factory, found))
-}
-
-/// The first error of a Dockerfile; an image that the build uses and that hangs on an argument
-/// nobody gave is one.
-fn first_error(bases: &Bases, found: &mut Diagnostics) -> Option<Diagnostic> {
-    if let Some(error) = bases.diagnostics.0.iter().find(|diagnostic| diagnostic.is_error()) {
-        return Some(error.clone());
-    }
-    let unresolved: Vec<_> =
-        bases.unresolved.iter().filter(|unresolved| unresolved.used).map(|u| u.diagnostic()).collect();
-    found.extend(unresolved.iter().cloned());
-    unresolved.into_iter().next()
 }
 
 fn edges(job: &Job<'_>, bases: &Bases, factory: &Factory, found: &mut Diagnostics) -> Vec<Edge> {

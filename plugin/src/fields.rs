@@ -65,6 +65,8 @@ impl<'n, 'a> Fields<'n, 'a> {
     /// The node of a key; `None` where it is absent or null.
     pub fn node(&mut self, key: &'static str) -> Option<&'n Node<'a>> {
         self.known.push(key);
+        #[cfg(test)]
+        asked::note(self.what, key);
         find(self.entries, key).map(|(_, node)| node).filter(|node| !node.is_null())
     }
 
@@ -221,6 +223,28 @@ fn edits(a: &[char], b: &str) -> usize {
         before = std::mem::replace(&mut above, row);
     }
     above[b.len()]
+}
+
+/// Which keys the readers of a test's thread asked for, so that the schemas can be held to them.
+#[cfg(test)]
+pub(crate) mod asked {
+    use std::cell::RefCell;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    type Keys = BTreeMap<&'static str, BTreeSet<&'static str>>;
+
+    thread_local! {
+        static ASKED: RefCell<Keys> = const { RefCell::new(BTreeMap::new()) };
+    }
+
+    pub(super) fn note(what: &'static str, key: &'static str) {
+        ASKED.with_borrow_mut(|asked| asked.entry(what).or_default().insert(key));
+    }
+
+    /// By the name of the map in messages.
+    pub(crate) fn take() -> Keys {
+        ASKED.take()
+    }
 }
 
 #[cfg(test)]

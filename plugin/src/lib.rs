@@ -29,7 +29,7 @@ pub mod prove;
 pub mod reconcile;
 pub mod reference;
 pub(crate) mod runs;
-#[cfg(feature = "schema")]
+#[cfg(any(feature = "schema", test))]
 pub mod schema;
 pub mod sha256;
 pub mod sorted;

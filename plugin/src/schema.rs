@@ -1,8 +1,8 @@
 //! JSON Schemas (draft 2020-12) of the files, for editors and other programs.
 //!
 //! They are made at build time and are no part of the module. The tables below hold the same keys
-//! as the readers in `images.rs`, `factory.rs` and `state.rs`; a test asks those readers for every
-//! key here, and holds the sample and the bad-input cases against both.
+//! as the readers in `images.rs` and `factory.rs` ask for, and a test holds them to that; a validator
+//! that is not ours holds the sample, the state that is written and the bad-input cases against them.
 
 use serde_json::{json, Map, Value};
 
@@ -105,11 +105,8 @@ fn source() -> Value {
             ("target", text("The stage that is built; the last one where absent.")),
             ("platforms", strings("The platforms that are built, like `linux/arm64`.")),
             ("buildContexts", string_map("What the build passes with --build-context.")),
-            (
-                "published",
-                json!({"type": "object", "description": "Which of the image's own tags count as published."}),
-            ),
-            ("inputs", json!({"type": "object", "description": "Inputs that a rebuild passes to CI."})),
+            ("published", object("Which of the image's own tags count as published.", &[], watch_keys())),
+            ("inputs", string_map("Inputs that a rebuild passes to CI.")),
         ],
     )
 }
@@ -358,4 +355,74 @@ fn state() -> Value {
         "then": object("state/base-images/NAME.yaml", &["name"], base_image),
         "else": object("state/images/NAME.yaml", &["name"], image),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use crate::diagnostic::Diagnostics;
+    use crate::fields::asked;
+    use crate::tree::Tree;
+
+    /// A file in which each map stands once, so that its reader asks for all of its keys.
+    const IMAGES: &str = "- {name: web, registry: ghcr.io, repository: acme/web, \
+        source: {provider: git, repo: 'https://host/web.git', published: {constraint: ^1.0.0}}}\n";
+    const FACTORY: &str = "git: {branch: main}\ndefaults: {spread: 0s}\nintervals: {base: 24h}\n\
+        providers: {github: {secret: a}, gitlab: {secret: a}}\nregistries: {local: {insecureSkipTLSVerify: true}}\n";
+
+    fn keys<'s>(schema: &'s Value, path: &[&str]) -> BTreeSet<&'s str> {
+        let found = path.iter().fold(schema, |schema, step| &schema[*step]);
+        let keys = found["properties"].as_object().unwrap_or_else(|| panic!("{path:?} is no map: {found}"));
+        keys.keys().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn the_readers_ask_for_the_keys_of_the_schemas_and_no_others() {
+        let mut tree = Tree::default();
+        tree.insert("images.yaml", IMAGES);
+        tree.insert("factory.yaml", FACTORY);
+        let mut found = Diagnostics::default();
+        asked::take();
+        crate::images::read(&tree, false, &mut found);
+        crate::factory::read(&tree, &mut found);
+        assert_eq!(found.0, []);
+        let (images, factory) = (super::images(), super::factory());
+        let mut asked = asked::take();
+        let source = ["items", "properties", "source"];
+        for (what, schema, path) in [
+            ("an image", &images, &["items"][..]),
+            ("`source`", &images, &source),
+            ("`published`", &images, &["items", "properties", "source", "properties", "published"]),
+            ("factory.yaml", &factory, &[]),
+            ("`git`", &factory, &["properties", "git"]),
+            ("`defaults`", &factory, &["properties", "defaults"]),
+            ("`intervals`", &factory, &["properties", "intervals"]),
+            ("`providers`", &factory, &["properties", "providers"]),
+            ("`providers.github`", &factory, &["properties", "providers", "properties", "github"]),
+            ("`providers.gitlab`", &factory, &["properties", "providers", "properties", "gitlab"]),
+            ("a registry", &factory, &["properties", "registries", "additionalProperties"]),
+        ] {
+            assert_eq!(asked.remove(what), Some(keys(schema, path)), "{what}");
+        }
+        assert!(asked.is_empty(), "no schema has {asked:?}");
+    }
+
+    #[test]
+    fn the_schema_of_state_has_all_that_its_reader_asks_for() {
+        let mut tree = Tree::default();
+        tree.insert("state/images/web.yaml", "name: web\nbaseImages: [node-22]\n");
+        tree.insert("state/base-images/node-22.yaml", "name: node-22\nfullImage: node:22\n");
+        let mut found = Diagnostics::default();
+        asked::take();
+        crate::state::read(&tree, &mut found);
+        assert_eq!(found.0, []);
+        let (state, asked) = (super::state(), asked::take());
+        for (what, branch) in [("the state of an image", "else"), ("the state of a base image", "then")] {
+            let unknown: Vec<_> = asked[what].difference(&keys(&state, &[branch])).copied().collect();
+            assert!(unknown.is_empty(), "{what}: {unknown:?}");
+        }
+    }
 }

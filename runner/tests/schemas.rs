@@ -24,6 +24,7 @@ const SEEN: &[&str] = &[
     "bad-not-a-list",
     "bad-only-comments",
     "bad-provider",
+    "bad-state-empty",
     "bad-strategy",
     "bad-wrong-type",
 ];
@@ -58,8 +59,10 @@ impl Schemas {
         match path {
             "images.yaml" => Some(&self.images),
             "factory.yaml" => Some(&self.factory),
-            path if path.starts_with("state/") && path.ends_with(".yaml") => Some(&self.state),
-            _ => None,
+            path => {
+                let is_state = |folder: &str| path.contains(folder) && path.ends_with(".yaml");
+                (is_state("images/") || is_state("base-images/")).then_some(&self.state)
+            }
         }
     }
 
@@ -133,7 +136,7 @@ fn the_sample_is_valid() {
 fn what_the_core_writes_is_valid() {
     let schemas = Schemas::of_the_program();
     let (mut found, mut files) = (Vec::new(), 0);
-    for case in ["analyze", "lifecycle"].into_iter().flat_map(cases) {
+    for case in ["analyze", "lifecycle", "rebuild"].into_iter().flat_map(cases) {
         for step in case.steps() {
             let written = read_tree(&step.expected_folder());
             files += written.0.iter().filter(|(path, _)| schemas.of(path).is_some()).count();

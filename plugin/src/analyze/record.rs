@@ -257,6 +257,7 @@ fn summary(name: &str, image: &Map, is_new: bool, is_same: bool) -> String {
     };
     match image.get("discoveryStatus").and_then(Value::as_str) {
         Some("external") => format!("{name}: external, {change}"),
+        Some("failed") if bases.is_empty() => format!("{name}: failed, {change}"),
         Some("failed") => format!("{name}: failed, {change}; {count} kept from before"),
         _ if bases.is_empty() => format!("{name}: {count}, {change}"),
         _ => format!("{name}: {count} ({}), {change}", bases.join(", ")),
