@@ -20,6 +20,8 @@ mod change;
 mod check;
 mod completions;
 mod generate;
+mod healthcheck;
+mod plugin;
 mod reconcile;
 mod reference;
 mod replay;
