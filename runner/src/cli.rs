@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::host::{self, Limits};
 use crate::outcome::{report, Failure, OK, USAGE};
 use crate::{
-    about, analyze, bases, check, completions, generate, look, observe, prove, reconcile, reference, replay,
-    schema, status, sweep, what_if,
+    about, analyze, bases, check, completions, generate, healthcheck, look, observe, prove, reconcile,
+    reference, replay, schema, status, sweep, what_if,
 };
 
 /// Keeps container images fresh: finds the base images of Dockerfiles, and renders the Kargo
@@ -94,6 +94,8 @@ enum Verb {
     Schema(schema::Flags),
     /// Answer a request that `--record` saved
     Replay(replay::Flags),
+    /// Say whether the cmp-server beside this program answers; the sidecar's probe
+    Healthcheck(healthcheck::Flags),
     /// Say what the module is, as JSON
     About,
     /// Print the completions of a shell
@@ -130,6 +132,7 @@ pub fn main() -> u8 {
         Verb::Check(flags) => check::run(&cli.global, &flags),
         Verb::Schema(flags) => schema::run(&flags),
         Verb::Replay(flags) => replay::run(&cli.global, &flags),
+        Verb::Healthcheck(flags) => healthcheck::run(&flags),
         Verb::About => about::run(&cli.global),
         Verb::Completions(flags) => completions::run(&flags),
     };

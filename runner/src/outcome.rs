@@ -65,12 +65,14 @@ impl From<io::Error> for Failure {
 }
 
 /// Prints diagnostics on stderr.
-///
-/// Argo CD shows a plugin's stderr in its UI and keeps it in the Application's status, so there it
-/// is at most ten lines and two kilobytes, one line a finding.
 pub fn report(diagnostics: &[Diagnostic]) {
-    let is_plugin = std::env::var_os("ARGOCD_APP_NAME").is_some();
-    say(if is_plugin { brief(diagnostics) } else { full(diagnostics) });
+    say(full(diagnostics));
+}
+
+/// Prints diagnostics on stderr, one line a finding, at most ten lines and two kilobytes: Argo CD
+/// shows a plugin's stderr in its user interface and keeps it in the Application's status.
+pub fn report_briefly(diagnostics: &[Diagnostic]) {
+    say(brief(diagnostics));
 }
 
 /// Prints text for people on stderr.

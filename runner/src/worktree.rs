@@ -35,12 +35,22 @@ pub struct WorktreeError {
 /// # Errors
 /// A folder that cannot be listed.
 pub fn read(folder: &Path, archive: bool) -> Result<Tree, WorktreeError> {
+    read_at_most(folder, archive, u64::MAX)
+}
+
+/// The same, of a folder that nobody vouches for: with more than this many bytes it is an error,
+/// before they take the memory that others need.
+///
+/// # Errors
+/// A folder that cannot be listed, or that is too large.
+pub fn read_at_most(folder: &Path, archive: bool, limit: u64) -> Result<Tree, WorktreeError> {
     let mut tree = Tree::default();
+    let mut total = 0;
     for (name, limit) in [("images.yaml", MAX_IMAGES), ("factory.yaml", MAX_FILE)] {
-        insert(&mut tree, folder, name.to_owned(), limit);
+        total += insert(&mut tree, folder, name.to_owned(), limit);
     }
     if !is_link(&folder.join("state")) {
-        insert(&mut tree, folder, SWEEP.to_owned(), MAX_FILE);
+        total += insert(&mut tree, folder, SWEEP.to_owned(), MAX_FILE);
     }
     for below in STATE.iter().chain(ARCHIVE.iter().filter(|_| archive)) {
         let path = folder.join(below);
@@ -61,7 +71,11 @@ pub fn read(folder: &Path, archive: bool) -> Result<Tree, WorktreeError> {
                 let source = io::Error::other("a file's name is not UTF-8");
                 return Err(WorktreeError { path: entry.path(), source });
             };
-            insert(&mut tree, folder, name, MAX_FILE);
+            total += insert(&mut tree, folder, name, MAX_FILE);
+            if total > limit {
+                let source = io::Error::other(format!("more than {} MiB in its files", limit >> 20));
+                return Err(WorktreeError { path: folder.to_path_buf(), source });
+            }
             if tree.0.len() > MAX_FILES {
                 let source = io::Error::other(format!("more than {MAX_FILES} files"));
                 return Err(WorktreeError { path, source });
@@ -82,17 +96,19 @@ fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink())
 }
 
-fn insert(tree: &mut Tree, folder: &Path, name: String, limit: u64) {
+/// Puts a file in the tree; gives its size in bytes.
+fn insert(tree: &mut Tree, folder: &Path, name: String, limit: u64) -> u64 {
     let path = folder.join(&name);
     let refused = match fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return 0,
         Err(error) => Refusal::Unreadable(error.to_string()),
         Ok(metadata) => match refusal(&metadata, limit) {
             Some(refused) => refused,
             None => match text(&path, limit) {
                 Ok(text) => {
+                    let size = text.len() as u64;
                     tree.insert(name, text);
-                    return;
+                    return size;
                 }
                 Err(refused) => refused,
             },
@@ -102,6 +118,7 @@ fn insert(tree: &mut Tree, folder: &Path, name: String, limit: u64) {
     if refused != Refusal::NotAFile || !name.starts_with("state/") || name.ends_with(".yaml") {
         tree.0.insert(name, File::Refused { refused });
     }
+    0
 }
 
 fn refusal(metadata: &Metadata, limit: u64) -> Option<Refusal> {

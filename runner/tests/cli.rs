@@ -25,7 +25,7 @@ fn factory(images: &str) -> TempDir {
 
 fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_image-factory"));
-    command.current_dir(folder).args(arguments).env_remove("ARGOCD_APP_NAME");
+    command.current_dir(folder).args(arguments);
     command
 }
 
@@ -141,24 +141,6 @@ fn state_is_not_read_through_a_link() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert_eq!(stdout(&output), "");
     assert!(stderr(&output).contains("symbolic link"), "{}", stderr(&output));
-}
-
-#[test]
-fn argo_cd_gets_a_few_lines() {
-    let images: String = (0..200).map(|number| format!("- name: Image-{number}\n")).collect();
-    let folder = factory(&images);
-    let output = program(folder.path(), &["generate", "--output", "json"])
-        .env("ARGOCD_APP_NAME", "image-factory")
-        .output()
-        .expect("the program starts");
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(stdout(&output), "");
-    let text = stderr(&output);
-    assert!(text.lines().count() <= 10 && text.len() <= 2000, "{text}");
-    assert!(text.starts_with("IF"), "{text}");
-    assert!(text.contains(" images.yaml:1:"), "{text}");
-    assert!(text.ends_with(" more\n"), "{text}");
-    assert!(!text.contains('\u{1b}'), "{text}");
 }
 
 #[test]
