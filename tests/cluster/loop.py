@@ -210,6 +210,7 @@ def rebuilt(world, name):
     within(120, "all its Promotions end", lambda: set(factory.phases("rebuild-web")) == {"Succeeded"})
     check("one run, not more", len(runs("web")) == 1, len(runs("web")))
 
+    # CI builds from a cache, on the base image of before.
     world.lying = True
     moved = world.move("node three")
     world.look("warehouses", name)
@@ -222,6 +223,27 @@ def rebuilt(world, name):
     world.look("warehouses", "built-web")
     within(120, "a developer's own build that holds it ends that", lambda: world.status("web") == "monitoring")
     check("without another run", len(runs("web")) == 2, len(runs("web")))
+
+    # The same layers and configuration under another digest, as a rebuilt index or attestation gives.
+    same = world.registry.push("base/node", "22", "node three", annotations={"note": "pushed again"})
+    check("(it is another digest)", same != moved)
+    world.look("warehouses", name)
+    within(90, "the same content under a new digest is seen", lambda: world.base(name).get("currentDigest") == same)
+    check("and makes nothing pending", world.status("web") == "monitoring", world.status("web"))
+    world.bases["base/node"].append(same)
+
+    if "sweep" in world.verbs:
+        # Back to a digest that there was before: Kargo makes no Freight of it, but the sweep looks.
+        back = world.registry.push("base/node", "22", "node two")
+        check("(it is the digest from before)", back == world.bases["base/node"][1], back)
+        world.bases["base/node"].append(back)
+        world.look("warehouses", "sweep")
+        within(120, "a tag that goes A, B, A is made good by the sweep", lambda: world.base(name).get("currentDigest") == back)
+        beat = (world.factory.state("sweep.yaml") or {}).get("lastSweep")
+        check("which leaves its heartbeat", beat)
+        within(180, "and its image is rebuilt for it", lambda: len(runs("web")) == 3 and world.status("web") == "monitoring")
+        world.look("warehouses", "sweep")
+        within(120, "each sweep arms the next", lambda: (world.factory.state("sweep.yaml") or {}).get("lastSweep") != beat)
 
 
 def read(path):
