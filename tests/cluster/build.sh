@@ -30,13 +30,10 @@ program() { # module version package output [replacements]
       echo "go $(go mod edit -json "$source/go.mod" | jq -r .Go)"
       echo "require $module $version"
       go mod edit -json "$source/go.mod" | jq -r '.Require[] | "require \(.Path) \(.Version) // indirect"'
-      if [ "$module" = k8s.io/kubernetes ]; then
-        # Its staging modules are published beside it, as v0 of the same number.
-        ls "$source/staging/src/k8s.io" | sed "s|.*|replace k8s.io/& => k8s.io/& v0.${version#v1.}|"
-      else
-        go mod edit -json "$source/go.mod" |
-          jq -r '.Replace[]? | select(.New.Version) | "replace \(.Old.Path) => \(.New.Path) \(.New.Version)"'
-      fi
+      # What a module replaces by a folder of its own (Kubernetes' staging modules) is published beside
+      # it, as v0 of the same number.
+      go mod edit -json "$source/go.mod" | jq -r --arg number "${version#v1.}" \
+        '.Replace[]? | "replace \(.Old.Path) => \(if .New.Version then .New.Path else .Old.Path end) \(.New.Version // "v0." + $number)"'
     } | sed '/k8s.io\/[a-z-]* v0.0.0 /d' >go.mod
     cp "$source/go.sum" go.sum
     GOFLAGS=-mod=mod go build -ldflags "-s -w ${5:-}" -o "$bin/$output" "$package"

@@ -43,7 +43,7 @@ class Registry:
         below = self.layers[base] if base else []
         layers = [*below, (raw, "sha256:" + hashlib.sha256(raw).hexdigest())]
         stored = [{"mediaType": OCI + "layer.v1.tar+gzip", **self.blob(repository, gzip.compress(layer, mtime=0))} for layer, _ in layers]
-        config = {"created": created or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "architecture": "amd64", "os": "linux",
+        config = {"created": created or (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) if base else "2026-01-01T00:00:00Z"), "architecture": "amd64", "os": "linux",
                   "config": {}, "rootfs": {"type": "layers", "diff_ids": [diff for _, diff in layers]}}
         manifest = {"schemaVersion": 2, "mediaType": OCI + "manifest.v1+json", "layers": stored,
                     "config": {"mediaType": OCI + "config.v1+json", **self.blob(repository, json.dumps(config).encode())}}
