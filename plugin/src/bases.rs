@@ -82,6 +82,7 @@ pub fn bases(_request: &Request, args: &Args) -> Answer {
         contexts: args.build_contexts.clone(),
         onbuild: args.onbuild.clone(),
         named_contexts: args.named_contexts.unwrap_or(defaults.named_contexts),
+        any_frontend: true,
     };
     let mut exit = 0;
     let mut output = Vec::new();

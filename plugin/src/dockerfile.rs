@@ -67,6 +67,9 @@ pub struct Options {
     /// Whether every stage is looked up as a named context, as each build through a client does; a
     /// stage then can't be named `b-`.
     pub named_contexts: bool,
+    /// Whether a file that another frontend reads is answered as BuildKit's own would read it, with a
+    /// warning; else that is an error, since nobody here knows what the other makes of it.
+    pub any_frontend: bool,
 }
 
 impl Default for Options {
@@ -79,6 +82,7 @@ impl Default for Options {
             contexts: SortedMap::new(),
             onbuild: SortedMap::new(),
             named_contexts: true,
+            any_frontend: false,
         }
     }
 }
@@ -338,14 +342,19 @@ impl Answer<'_> {
             .iter()
             .any(|own| name.strip_suffix(own).is_some_and(|rest| rest.is_empty() || rest.ends_with('/')));
         if !is_own {
-            let message = format!(
-                "the frontend `{}` is not analysed: this is how BuildKit's own reads the file",
+            let message = error::shortened(format!(
+                "the frontend `{}` reads this file, and what it makes of it is not known",
                 word.text
-            );
+            ));
+            let diagnostic = match options.any_frontend {
+                true => Diagnostic::warning("IF0725", message + ": this is how BuildKit's own reads it"),
+                false => Diagnostic::error("IF0725", message),
+            };
             self.bases.diagnostics.push(
-                Diagnostic::warning("IF0725", message)
-                    .at(Location::of(self.file, self.text, word.span.clone()))
-                    .hint("give the images that it needs yourself, or write `# syntax=docker/dockerfile:1`"),
+                diagnostic.at(Location::of(self.file, self.text, word.span.clone())).hint(
+                    "write `# syntax=docker/dockerfile:1`; where the build replaces the frontend, \
+                     write `BUILDKIT_SYNTAX: docker/dockerfile:1` under `source.buildArgs` in images.yaml",
+                ),
             );
         }
         let places = if word.span.is_empty() { Vec::new() } else { vec![self.places.of(&word.span)] };

@@ -45,6 +45,7 @@ fn options(value: &Value) -> Options {
         target: value["target"].as_str().map(str::to_owned),
         contexts: map(&value["buildContexts"]),
         named_contexts: value["namedContexts"].as_bool().unwrap_or(true),
+        any_frontend: true,
         ..Options::default()
     };
     if value["platforms"].is_array() {

@@ -111,14 +111,58 @@ pub struct Problem<E> {
 impl<E: Explain> Problem<E> {
     /// As people read it.
     pub fn diagnostic(&self, file: &str, text: &str) -> Diagnostic {
-        let diagnostic = Diagnostic::error(self.error.code(), self.error.to_string()).at(Location::of(
-            file,
-            text,
-            self.span.clone(),
-        ));
-        match self.error.hint() {
-            Some(hint) => diagnostic.hint(hint),
-            None => diagnostic,
+        explain(&self.error, Location::of(file, text, self.span.clone()))
+    }
+}
+
+// One for all kinds of error.
+#[cold]
+#[inline(never)]
+fn explain(error: &dyn Explain, location: Location) -> Diagnostic {
+    let diagnostic = Diagnostic::error(error.code(), shortened(error.to_string())).at(location);
+    match error.hint() {
+        Some(hint) => diagnostic.hint(shortened(hint)),
+        None => diagnostic,
+    }
+}
+
+/// A message whose long values are cut: what stands between backticks, and the whole.
+pub fn shortened(message: String) -> String {
+    const MOST: usize = 160;
+    const MOST_IN_ALL: usize = 600;
+    if message.len() <= MOST {
+        return message;
+    }
+    let mut short = String::new();
+    for (index, part) in message.split('`').enumerate() {
+        if index > 0 {
+            short.push('`');
         }
+        match part.char_indices().nth(MOST) {
+            Some((end, _)) => {
+                short.push_str(&part[..end]);
+                short.push('…');
+            }
+            None => short.push_str(part),
+        }
+        if short.len() > MOST_IN_ALL {
+            short.push('…');
+            break;
+        }
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shortened;
+
+    #[test]
+    fn long_values_are_cut() {
+        let value = |length: usize| format!("there is no platform `{}`", "é".repeat(length));
+        assert_eq!(shortened(value(70)), value(70));
+        assert_eq!(shortened(value(160)), value(160));
+        assert_eq!(shortened(value(161)), value(160).replace("é`", "é…`"));
+        assert!(shortened("`a".repeat(10_000)).len() < 1_000);
     }
 }
