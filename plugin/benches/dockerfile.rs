@@ -76,14 +76,20 @@ fn shapes() {
         ("nested defaults", deep(1_500_000)),
         ("continuations within the limit", format!("FROM a\nRUN x{}\n", " \\\n y".repeat(200_000))),
         ("build stages within the limit", "FROM a\n".repeat(149_000)),
-        ("named stages", (0..40_000).fold(String::new(), |mut text, index| {
-            writeln!(text, "FROM a AS s{index}").expect("a string takes all");
-            text
-        })),
-        ("a chain of stages", (0..40_000).fold("FROM a AS s0\n".to_owned(), |mut text, index| {
-            writeln!(text, "FROM s{index} AS s{}", index + 1).expect("a string takes all");
-            text
-        })),
+        (
+            "named stages",
+            (0..40_000).fold(String::new(), |mut text, index| {
+                writeln!(text, "FROM a AS s{index}").expect("a string takes all");
+                text
+            }),
+        ),
+        (
+            "a chain of stages",
+            (0..40_000).fold("FROM a AS s0\n".to_owned(), |mut text, index| {
+                writeln!(text, "FROM s{index} AS s{}", index + 1).expect("a string takes all");
+                text
+            }),
+        ),
         ("nested defaults within the limit", deep(8_000)),
         ("heredocs", "FROM a\n".to_owned() + &"RUN <<E\nx\nE\n".repeat(70_000)),
         ("open heredocs", format!("FROM a\nRUN {}\n", "<<E ".repeat(16_000))),

@@ -79,7 +79,8 @@ impl Flags {
             }
             match (kind, equals) {
                 (Switch, None) => text = String::new(),
-                (Switch, Some(equals)) if matches!(lower(&text[equals + 1..]).as_str(), "true" | "false") => {}
+                (Switch, Some(equals)) if matches!(lower(&text[equals + 1..]).as_str(), "true" | "false") => {
+                }
                 (Switch, Some(equals)) if equals + 1 < text.len() => {
                     let value = text[equals + 1..].to_owned();
                     let error = InstructionError::FlagNotBoolean { flag: name.to_owned(), value };

@@ -156,8 +156,8 @@ pub struct Graph<'a> {
     /// What was asked.
     pub options: &'a Options,
     /// Global arguments.
-    pub arguments: Arguments,
-    guesses: Vec<Arguments>,
+    pub arguments: Arguments<'a>,
+    guesses: Vec<Arguments<'a>>,
     /// Backslash or backtick.
     pub escape: char,
     /// The labs channel of the frontend reads it.
@@ -235,11 +235,8 @@ impl<'a> Graph<'a> {
             match &instruction.kind {
                 Kind::From { base, name, platform } => graph.header(base, name.as_ref(), platform.as_ref()),
                 _ => {
-                    let command = Command {
-                        instruction: Rc::clone(instruction),
-                        sources: Vec::new(),
-                        place: None,
-                    };
+                    let command =
+                        Command { instruction: Rc::clone(instruction), sources: Vec::new(), place: None };
                     graph.states.last_mut().expect("the first instruction is a FROM").commands.push(command);
                 }
             }
