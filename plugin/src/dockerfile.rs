@@ -255,20 +255,16 @@ struct Answer<'a> {
 impl Answer<'_> {
     /// Goes through the steps; each tells all it finds before the next is tried.
     fn read(&mut self, options: &Options) {
-        let mut lines = lines::split(self.text);
+        let mut read = instruction::read(self.text, false);
         if let Some((option, span)) = syntax::bad_check(self.text) {
-            lines.problems.push(Problem { error: LineError::Check(option), span });
+            read.line_problems.push(Problem { error: LineError::Check(option), span });
         }
-        if self.has_problems(&lines.problems) {
-            return;
-        }
-        let (instructions, problems) = instruction::read(std::mem::take(&mut lines.lines), self.text);
-        if self.has_problems(&problems) {
+        if self.has_problems(&read.line_problems) || self.has_problems(&read.problems) {
             return;
         }
         let Some((builder, platforms)) = self.platforms(options) else { return };
         let labs = self.frontend(options, &builder);
-        let file = File { instructions, escape: lines.escape, labs };
+        let file = File { instructions: read.instructions, escape: read.escape, labs };
         let contexts = Contexts::new(&options.contexts, options.named_contexts);
         for platform in &platforms {
             self.evaluate(&file, options, &contexts, platform, &builder);

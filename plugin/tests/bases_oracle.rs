@@ -81,18 +81,26 @@ fn differs(question: &Value, theirs: &Value) -> bool {
     }
 }
 
-/// Whether a stage asks with `${NAME?}` for a name, or has a signal, a port, a volume or a mode in a variable: a
-/// base image may have set it, which we don't know, and the oracle's base images have set nothing.
+/// Whether the answer hangs on what only a base image knows, and the oracle's base images have set
+/// nothing and have a directory of their own: `${NAME?}`, a signal, a port, a volume, a mode or a mount
+/// with a variable, a pattern with one, a mount relative to the directory.
 fn asks_the_base(text: &str) -> bool {
-    let holds = |line: &str, word: &str| line.to_uppercase().contains(word) && line.contains('$');
-    let words = ["STOPSIGNAL", "EXPOSE", "VOLUME", "--CHMOD"];
-    if text.split("\\n").any(|line| words.iter().any(|word| holds(line, word))) {
-        return true;
-    }
-    text.split("${").skip(1).any(|behind| {
-        let name = behind.trim_start_matches(|c: char| c == '_' || c.is_alphanumeric());
-        name.starts_with('?') || name.starts_with(":?")
-    })
+    let checked = ["STOPSIGNAL", "EXPOSE", "VOLUME", "--CHMOD", "--MOUNT"];
+    let is_checked = |line: &str| {
+        let line = line.to_uppercase();
+        let has = |word: &&str| line.contains(word);
+        checked.iter().any(has) && (line.contains('$') || line.contains("--MOUNT") && line.contains(".."))
+    };
+    let name_end = |c: char| !(c == '_' || c.is_alphanumeric());
+    let asks = |part: &str| {
+        // A name of one special character is none of these, but a modifier may follow it.
+        let behind = part.find(name_end).map_or("", |end| &part[end..]);
+        let behind = if behind.len() == part.len() { behind.get(1..).unwrap_or_default() } else { behind };
+        let is_pattern = behind.starts_with(['#', '%', '/']);
+        let holds_variable = behind.contains('$') || !behind.contains('}');
+        behind.starts_with('?') || behind.starts_with(":?") || is_pattern && holds_variable
+    };
+    text.split("\\n").any(is_checked) || text.split("${").skip(1).any(asks)
 }
 
 /// Our answer, in the oracle's spelling.

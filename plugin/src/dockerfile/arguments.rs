@@ -11,7 +11,7 @@
 //! platform's names are set without an ARG (BuildKit's `convert.go` and `platform.go`,
 //! dockerfile/1.26).
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
 use super::error::Problem;
@@ -55,18 +55,19 @@ pub struct Failure {
 }
 
 /// The global arguments.
-pub struct Arguments {
-    /// Those that are declared, and those of the platform's that the build gives.
+pub struct Arguments<'a> {
+    /// Those that are declared and have a value.
     values: SortedMap<Value>,
-    /// The platform's, which need no ARG.
-    automatic: [(&'static str, String); 11],
+    /// The platform's, which need no ARG; few files look at them.
+    automatic: OnceCell<[(&'static str, String); 11]>,
+    scope: Scope<'a>,
     /// Declared, without default, and not given.
     missing: SortedSet,
     escape: char,
     work: Cell<usize>,
 }
 
-impl Variables for Arguments {
+impl Variables for Arguments<'_> {
     fn value(&self, name: &str) -> Option<&str> {
         match self.values.get(name) {
             Some(value) => Some(&value.text),
@@ -76,6 +77,7 @@ impl Variables for Arguments {
 }
 
 /// What an evaluation of the global arguments depends on.
+#[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// Those instructions of the file that are ARG and stand before the first FROM.
     pub instructions: &'a [Rc<Instruction>],
@@ -91,22 +93,18 @@ pub struct Scope<'a> {
     pub stage: &'a str,
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
     /// Evaluates them; `guess` stands for those that have no value.
-    pub fn evaluate(&self, guess: Option<&str>) -> (Arguments, Vec<Problem<Failure>>) {
+    pub fn evaluate(&self, guess: Option<&str>) -> (Arguments<'a>, Vec<Problem<Failure>>) {
         let mut arguments = Arguments {
             values: SortedMap::new(),
-            automatic: self.automatic(),
+            automatic: OnceCell::new(),
+            scope: *self,
             missing: SortedSet::new(),
             escape: self.escape,
             work: Cell::new(0),
         };
         let mut problems = Vec::new();
-        for (name, text) in &mut arguments.automatic {
-            if let Some(given) = self.options.build_args.get(name) {
-                text.clone_from(given);
-            }
-        }
         let global = self.instructions.iter().filter_map(|instruction| match &instruction.kind {
             Kind::Arg(arguments) => Some(arguments),
             _ => None,
@@ -143,9 +141,14 @@ impl Scope<'_> {
     }
 }
 
-impl Arguments {
+impl Arguments<'_> {
     fn automatic(&self, name: &str) -> Option<&str> {
-        self.automatic.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str())
+        if !name.starts_with("TARGET") && !name.starts_with("BUILD") {
+            return None;
+        }
+        let automatic = self.automatic.get_or_init(|| self.scope.automatic());
+        let (_, text) = automatic.iter().find(|(known, _)| *known == name)?;
+        Some(self.scope.options.build_args.get(name).unwrap_or(text))
     }
 
     fn declare(
@@ -263,9 +266,9 @@ const GUESSES: &[&str] = &[
     "sha256:0000000000000000000000000000000000000000000000000000000000000000",
 ];
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
     /// The arguments as they would be if those without a value had one, in several ways.
-    pub fn guesses(&self) -> Vec<Arguments> {
+    pub fn guesses(&self) -> Vec<Arguments<'a>> {
         GUESSES.iter().map(|guess| self.evaluate(Some(guess)).0).collect()
     }
 }

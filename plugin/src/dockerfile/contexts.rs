@@ -46,6 +46,9 @@ impl Contexts {
     }
 
     fn find(&self, reference: &ImageReference, platform: &Platform) -> Option<&str> {
+        if self.by_name.is_empty() {
+            return None;
+        }
         let name = reference.familiar();
         let name = name.strip_suffix(":latest").unwrap_or(&name);
         let value = self.by_name.get(&format!("{name}::{}", platform.normalized()));

@@ -7,7 +7,6 @@ use super::contexts::{self, Content};
 use super::error::Problem;
 use super::expand::{Lexer, NoVariables};
 use super::instruction::{self, Instruction, Kind};
-use super::lines;
 use super::stage_error::StageError;
 use super::stages::{Command, Graph, Image, State, SCRATCH};
 use super::words::Word;
@@ -288,15 +287,14 @@ fn role(command: &Command, role: Role) -> Role {
 
 /// A trigger is a Dockerfile of one instruction, which is no FROM.
 fn read_trigger(text: &str) -> Result<Rc<Instruction>, String> {
-    let lines = lines::split(text);
-    if let Some(problem) = lines.problems.first() {
+    let mut read = instruction::read(text, true);
+    if let Some(problem) = read.line_problems.first() {
         return Err(problem.error.to_string());
     }
-    let (mut instructions, problems) = instruction::read_all(lines.lines, text);
-    if let Some(problem) = problems.first() {
+    if let Some(problem) = read.problems.first() {
         return Err(problem.error.to_string());
     }
-    match (instructions.pop(), instructions.is_empty()) {
+    match (read.instructions.pop(), read.instructions.is_empty()) {
         (Some(instruction), true) if !matches!(instruction.kind, Kind::From { .. }) => Ok(instruction),
         (Some(_), true) => Err("it is a FROM".to_owned()),
         _ => Err("it is more than one instruction".to_owned()),

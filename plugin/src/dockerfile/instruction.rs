@@ -9,9 +9,9 @@ use std::rc::Rc;
 
 use thiserror::Error;
 
-use super::error::{Explain, Problem};
+use super::error::{Explain, LineError, Problem};
 use super::flags::{comma_separated, Flags};
-use super::lines::{heredoc_name, Heredoc, LogicalLine, Mapped};
+use super::lines::{self, heredoc_name, Heredoc, LogicalLine, Mapped};
 use super::mount::Mount;
 use super::suggest;
 use super::words::{lower, upper, Node, Word, KEYWORDS};
@@ -33,7 +33,7 @@ pub enum Kind {
     /// `ENV name=value …`: name, value, name, …
     Env(Vec<Word>),
     /// COPY and ADD.
-    Copy(Copy),
+    Copy(Box<Copy>),
     /// RUN: its mounts, and the first of its devices.
     Run(Vec<Mount>, Option<Word>),
     /// `ONBUILD instruction`, as a Dockerfile of its own.
@@ -261,31 +261,25 @@ fn example(keyword: &str) -> &'static str {
     }
 }
 
-/// Reads the lines of a trigger, where an instruction needs no FROM before it.
-pub fn read_all(
-    lines: Vec<LogicalLine<'_>>,
-    text: &str,
-) -> (Vec<Rc<Instruction>>, Vec<Problem<InstructionError>>) {
-    read_from(lines, text, true)
+/// A file, or a trigger, that was read.
+#[derive(Debug)]
+pub struct Instructions {
+    /// Backslash or backtick.
+    pub escape: char,
+    /// In order.
+    pub instructions: Vec<Rc<Instruction>>,
+    /// What BuildKit refuses before it looks at any instruction.
+    pub line_problems: Vec<Problem<LineError>>,
+    /// What it refuses then, in the order of the lines.
+    pub problems: Vec<Problem<InstructionError>>,
 }
 
-/// Reads the lines; the problems are in the order of the lines.
-pub fn read(
-    lines: Vec<LogicalLine<'_>>,
-    text: &str,
-) -> (Vec<Rc<Instruction>>, Vec<Problem<InstructionError>>) {
-    read_from(lines, text, false)
-}
-
-fn read_from(
-    lines: Vec<LogicalLine<'_>>,
-    text: &str,
-    mut in_stage: bool,
-) -> (Vec<Rc<Instruction>>, Vec<Problem<InstructionError>>) {
-    let mut instructions = Vec::with_capacity(lines.len());
+/// Reads a text; a trigger needs no FROM before its instruction.
+pub fn read(text: &str, is_trigger: bool) -> Instructions {
+    let mut in_stage = is_trigger;
+    let mut instructions = Vec::new();
     let mut problems = Vec::new();
-    for line in lines {
-        let LogicalLine { source, node, heredocs } = line;
+    let lines = lines::split(text, &mut |LogicalLine { source, node, heredocs }| {
         let (keyword, keyword_span) = (node.keyword, node.keyword_span.clone());
         let reader = Reader { source: &source, heredocs: &heredocs, text };
         in_stage |= keyword == "FROM";
@@ -300,8 +294,8 @@ fn read_from(
             }
             Err((error, span)) => problems.push(Problem { error, span: source.span(span) }),
         }
-    }
-    (instructions, problems)
+    });
+    Instructions { escape: lines.escape, instructions, line_problems: lines.problems, problems }
 }
 
 type Failure = (InstructionError, Range<usize>);
@@ -451,7 +445,7 @@ impl Reader<'_> {
                 copy.contents.push(Word { text: self.text[span.clone()].to_owned(), span });
             }
         }
-        Ok(Kind::Copy(copy))
+        Ok(Kind::Copy(Box::new(copy)))
     }
 
     fn run(&self, mut node: Node) -> Result<Kind, Failure> {

@@ -102,20 +102,19 @@ pub struct LogicalLine<'t> {
     pub heredocs: Vec<Heredoc>,
 }
 
-/// A file that was split.
+/// What a file says beside its lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lines<'t> {
+pub struct Lines {
     /// Backslash or backtick.
     pub escape: char,
-    /// One each instruction.
-    pub lines: Vec<LogicalLine<'t>>,
     /// What BuildKit would refuse.
     pub problems: Vec<Problem<LineError>>,
 }
 
-/// Splits a file.
-pub fn split(text: &str) -> Lines<'_> {
-    let mut lines = Lines { escape: '\\', lines: Vec::new(), problems: Vec::new() };
+/// Splits a file; each line is given away as soon as it is read.
+pub fn split<'t>(text: &'t str, each: &mut dyn FnMut(LogicalLine<'t>)) -> Lines {
+    let mut lines = Lines { escape: '\\', problems: Vec::new() };
+    let mut is_empty = true;
     if text.is_empty() {
         lines.problem(LineError::EmptyFile, 0..0);
         return lines;
@@ -175,9 +174,10 @@ pub fn split(text: &str) -> Lines<'_> {
                 }
             }
         }
-        lines.lines.push(LogicalLine { source, node, heredocs });
+        is_empty = false;
+        each(LogicalLine { source, node, heredocs });
     }
-    if lines.lines.is_empty() && lines.problems.is_empty() {
+    if is_empty && lines.problems.is_empty() {
         // BuildKit says the same where the first line is too long; we say why.
         match too_long {
             Some(line) => lines.problem(LineError::LongLine, line),
@@ -189,7 +189,7 @@ pub fn split(text: &str) -> Lines<'_> {
     lines
 }
 
-impl Lines<'_> {
+impl Lines {
     fn problem(&mut self, error: LineError, span: Range<usize>) {
         self.problems.push(Problem { error, span });
     }
@@ -197,7 +197,7 @@ impl Lines<'_> {
 
 /// The lines without their ends, up to the first that is too long, and that one.
 fn physical_lines(text: &str) -> (Vec<Range<usize>>, Option<Range<usize>>) {
-    let mut lines = Vec::new();
+    let mut lines = Vec::with_capacity(text.len() / 32 + 1);
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let end = start + line.len();
@@ -368,8 +368,8 @@ mod tests {
 
     /// Keyword, flags and arguments of each line, heredocs behind `<`.
     fn show(text: &str) -> Vec<String> {
-        let lines = split(text);
-        let mut shown: Vec<String> = lines.lines.iter().map(show_line).collect();
+        let mut shown: Vec<String> = Vec::new();
+        let lines = split(text, &mut |line| shown.push(show_line(&line)));
         shown.extend(lines.problems.iter().map(|p| format!("{} {}", p.error.code(), &text[p.span.clone()])));
         shown
     }
@@ -463,20 +463,24 @@ mod tests {
     #[test]
     fn long_lines() {
         let line = |length: usize| format!("FROM a{}", " ".repeat(length - 6));
-        assert!(split(&line(65_535)).problems.is_empty());
+        let split = |text: &str| {
+            let mut count = 0;
+            (super::split(text, &mut |_| count += 1).problems, count)
+        };
+        assert!(split(&line(65_535)).0.is_empty());
         let long = format!("FROM a\n{}\nFROM b", line(65_536));
-        let lines = split(&long);
-        assert_eq!(lines.lines.len(), 1);
-        assert_eq!(lines.problems[0].error, LineError::LongLine);
-        assert_eq!(split("").problems[0].error, LineError::EmptyFile);
-        assert_eq!(split("# c\n").problems[0].error, LineError::NoInstruction);
+        let (problems, count) = split(&long);
+        assert_eq!((&problems[0].error, count), (&LineError::LongLine, 1));
+        assert_eq!(split("").0[0].error, LineError::EmptyFile);
+        assert_eq!(split("# c\n").0[0].error, LineError::NoInstruction);
     }
 
     #[test]
     fn spans_survive_continuations() {
         let text = "FROM a \\\r\n  AS \\\n# c\n bé\n";
-        let lines = split(text);
-        let line = &lines.lines[0];
+        let mut first = None;
+        split(text, &mut |line| first = Some(line));
+        let line = first.expect("there is a line");
         let spans: Vec<&str> =
             line.node.arguments.iter().map(|word| &text[line.source.span(word.span.clone())]).collect();
         assert_eq!(spans, ["a", "AS", "bé"]);

@@ -156,8 +156,8 @@ pub struct Graph<'a> {
     /// What was asked.
     pub options: &'a Options,
     /// Global arguments.
-    pub arguments: Arguments,
-    guesses: Vec<Arguments>,
+    pub arguments: Arguments<'a>,
+    guesses: Vec<Arguments<'a>>,
     /// Backslash or backtick.
     pub escape: char,
     /// The labs channel of the frontend reads it.

@@ -251,6 +251,15 @@ fn split_flags(line: &str, range: Range<usize>, escape: char) -> (Vec<Word>, Ran
             return (flags, at..end);
         }
         let start = at;
+        let is_special =
+            |byte: &u8| !byte.is_ascii() || matches!(byte, b'\'' | b'"') || *byte == escape as u8;
+        let length = bytes[start..end].iter().position(|byte| is_space_byte(*byte) || is_special(byte));
+        let plain_end = length.map_or(end, |length| start + length);
+        if plain_end > start + 2 && !bytes[plain_end..end].first().is_some_and(is_special) {
+            flags.push(word(line, start..plain_end));
+            at = plain_end;
+            continue;
+        }
         let mut text = String::new();
         let mut quote = None;
         let mut quoted = false;
@@ -302,34 +311,26 @@ fn quoted_words(line: &str, range: Range<usize>, escape: char) -> Vec<Word> {
     loop {
         while chars.next_if(|(_, c)| c.is_whitespace()).is_some() {}
         let Some(&(start, _)) = chars.peek() else { return words };
-        let mut text = String::new();
         let mut quote = None;
-        let mut quoted = false;
         let mut end = range.end;
+        let mut text_end = range.end;
         while let Some((at, c)) = chars.next() {
             match quote {
                 None if c.is_whitespace() => {
-                    end = at;
+                    (end, text_end) = (at, at);
                     break;
                 }
-                None if c == '\'' || c == '"' => {
-                    quote = Some(c);
-                    quoted = true;
-                }
+                None if c == '\'' || c == '"' => quote = Some(c),
                 Some(open) if c == open => quote = None,
                 _ => {}
             }
-            if c == escape && quote != Some('\'') {
-                // At the very end an escape means nothing.
-                let Some((_, escaped)) = chars.next() else { break };
-                text.push(c);
-                text.push(escaped);
-            } else {
-                text.push(c);
+            // At the very end an escape means nothing.
+            if c == escape && quote != Some('\'') && chars.next().is_none() {
+                text_end = at;
             }
         }
-        if quoted || !text.is_empty() {
-            words.push(Word { text, span: start..end });
+        if text_end > start {
+            words.push(Word { text: line[start..text_end].to_owned(), span: start..end });
         }
     }
 }
