@@ -44,9 +44,13 @@ impl Sidecar {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../cmp-sidecar/plugin.yaml");
         let text = fs::read_to_string(path).expect("plugin.yaml is there");
         let parsed = yaml::parse(Source { file: "plugin.yaml", text: &text }).expect("it is YAML");
-        let value = serde_json::to_value(parsed.expect("it is not empty").to_value()).expect("JSON");
-        let generate = &value["spec"]["generate"];
-        let words = |key: &str| generate[key].as_array().cloned().unwrap_or_default();
+        let plugin = parsed.expect("it is not empty").to_value();
+        let of = |value: &yaml::Value, key: &str| value.as_map().and_then(|map| map.get(key)).cloned();
+        let generate = of(&plugin, "spec").and_then(|spec| of(&spec, "generate")).expect("it has a command");
+        let words = |key: &str| match of(&generate, key) {
+            Some(yaml::Value::List(words)) => words,
+            _ => Vec::new(),
+        };
         let command = words("command").into_iter().chain(words("args"));
         let command = command.map(|word| word.as_str().expect("a word").to_owned()).collect();
         Sidecar { work: tempfile::tempdir().expect("a folder can be made"), command, deadline: DEADLINE }
