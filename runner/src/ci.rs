@@ -4,6 +4,7 @@
 //! anywhere else. A token is the text of the file `github` or `gitlab` in the folder that
 //! `IMAGE_FACTORY_TOKENS` names, as a Secret is mounted, else of `GITHUB_TOKEN` or `GITLAB_TOKEN`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
@@ -12,29 +13,77 @@ use image_factory::abi::{CiFetched, CiNeed, Reason};
 use image_factory::factory::Factory;
 use serde_json::Value;
 
-use crate::http::{host_of, Answer, Ask, Patience, Transport};
-use crate::registry::{back_off, retry_after};
+use crate::http::{host_of, Answer, Ask, Transport};
+use crate::registry::{back_off, retry_after, Pace};
 
 /// The most bytes of an answer: a hundred runs with all their details are about two.
 const MAX_ANSWER: usize = 16 << 20;
-/// How often a request is made before its failure counts.
-const ATTEMPTS: u32 = 4;
-/// The longest time that an API may ask to wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Where tokens are.
+#[derive(Clone, Debug)]
+pub enum Tokens {
+    /// In a folder, each in a file of its provider's name.
+    Folder(PathBuf),
+    /// In the variables of the environment that people have.
+    Environment,
+}
+
+impl Tokens {
+    /// As the environment says.
+    pub fn from_environment() -> Self {
+        match variable("IMAGE_FACTORY_TOKENS") {
+            Some(folder) => Tokens::Folder(folder.into()),
+            None => Tokens::Environment,
+        }
+    }
+
+    fn of(&self, provider: &str) -> Result<Option<String>, (Reason, String)> {
+        let token = match self {
+            Tokens::Folder(folder) => {
+                let path = folder.join(provider);
+                match std::fs::read_to_string(&path) {
+                    Ok(text) => Some(text),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                    Err(error) => return Err((Reason::Denied, format!("{}: {error}", path.display()))),
+                }
+            }
+            Tokens::Environment => {
+                variable(if provider == "github" { "GITHUB_TOKEN" } else { "GITLAB_TOKEN" })
+                    .and_then(|text| text.into_string().ok())
+            }
+        };
+        let token = token.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        // It goes into a header as it is; what is wrong with it must not be shown.
+        match token {
+            Some(token) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Err((Reason::Denied, format!("the token of {provider} has characters that no token has")))
+            }
+            token => Ok(token),
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
 
 /// The APIs of one run.
 pub struct Ci {
     transport: Transport,
+    pace: Pace,
+    tokens: Tokens,
     github: String,
     gitlab: String,
 }
 
 impl Ci {
     /// Those of factory.yaml.
-    pub fn new(factory: &Factory) -> Self {
+    pub fn new(factory: &Factory, tokens: Tokens, pace: Pace) -> Self {
         let github = factory.providers.github_api().unwrap_or_else(|| "https://api.github.com".to_owned());
         Ci {
-            transport: Transport::new(Patience::default()),
+            transport: Transport::new(pace.patience),
+            pace,
+            tokens,
             github,
             gitlab: format!("{}/api/v4", factory.providers.gitlab),
         }
@@ -71,7 +120,7 @@ impl Ci {
         if !need.path.starts_with('/') || need.path.contains("..") {
             return Err((Reason::Refused, format!("`{}` is no path of an API", need.path)));
         }
-        let token = token(&need.provider)?;
+        let token = self.tokens.of(&need.provider)?;
         if let Some(token) = &token {
             headers.push(match need.provider.as_str() {
                 "github" => ("Authorization", format!("Bearer {token}")),
@@ -89,14 +138,14 @@ impl Ci {
                 Err((reason, error)) => (reason, format!("{}: {error}", host_of(base)), None),
             };
             let may_pass = matches!(reason, Reason::Unreachable | Reason::Limited);
-            let too_long = wait.filter(|wait| *wait > LONGEST_WAIT);
+            let too_long = wait.filter(|wait| *wait > self.pace.longest_wait);
             if let Some(wait) = too_long.filter(|_| may_pass) {
                 message.push_str(&format!(", and asks to wait {} s", wait.as_secs()));
             }
-            if !may_pass || too_long.is_some() || attempt == ATTEMPTS {
+            if !may_pass || too_long.is_some() || attempt >= self.pace.attempts {
                 return Err((reason, message));
             }
-            sleep(wait.unwrap_or_default().max(back_off(Duration::from_secs(1), attempt)));
+            sleep(wait.unwrap_or_default().max(back_off(self.pace.back_off, attempt)));
             attempt += 1;
         }
     }
@@ -110,30 +159,6 @@ pub(crate) fn refused(need: &CiNeed, reason: Reason, message: String) -> CiFetch
         error: Some(message),
         reason: Some(reason),
         ..CiFetched::default()
-    }
-}
-
-fn token(provider: &str) -> Result<Option<String>, (Reason, String)> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let token = match variable("IMAGE_FACTORY_TOKENS") {
-        Some(folder) => {
-            let path = PathBuf::from(folder).join(provider);
-            match std::fs::read_to_string(&path) {
-                Ok(text) => Some(text),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                Err(error) => return Err((Reason::Denied, format!("{}: {error}", path.display()))),
-            }
-        }
-        None => variable(if provider == "github" { "GITHUB_TOKEN" } else { "GITLAB_TOKEN" })
-            .and_then(|text| text.into_string().ok()),
-    };
-    let token = token.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    // It goes into a header as it is; what is wrong with it must not be shown.
-    match token {
-        Some(token) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Err((Reason::Denied, format!("the token of {provider} has characters that no token has")))
-        }
-        token => Ok(token),
     }
 }
 

@@ -10,12 +10,12 @@ use image_factory::factory;
 use image_factory::sorted::SortedMap;
 use image_factory::tree::Tree;
 
-use crate::ci::{self, Ci};
+use crate::ci::{self, Ci, Tokens};
 use crate::git::{self, Git};
 use crate::host::Fetch;
 use crate::outcome::Failure;
 use crate::progress::Progress;
-use crate::registry::{self, Registries, Settings};
+use crate::registry::{self, Pace, Registries, Settings};
 
 /// The largest source file that is read, in bytes.
 const MAX_FILE: u64 = 8 << 20;
@@ -144,7 +144,8 @@ impl Fetch for Sources {
             let why = "--offline forbids to ask it";
             return needs.iter().map(|need| ci::refused(need, Reason::Unreachable, why.to_owned())).collect();
         }
-        Ci::new(&factory::read(tree, &mut Default::default())).fetch(needs)
+        let factory = factory::read(tree, &mut Default::default());
+        Ci::new(&factory, Tokens::from_environment(), Pace::default()).fetch(needs)
     }
 }
 
