@@ -33,7 +33,7 @@ pub struct Args {
     pub tag: Option<String>,
     /// The run to prove; where there is none, the look alone counts.
     pub run: Option<Run>,
-    /// Whether to ask CI for runs that are not recorded yet.
+    /// Whether to ask CI for runs that are not recorded yet, where none is told.
     pub runs: bool,
     began: Option<String>,
 }
@@ -79,7 +79,10 @@ pub fn prove(request: &Request, args: &Args) -> Answer {
             return;
         }
         let look = live::look_around(records, factory, looker, name, args.tag.as_deref(), now);
-        let mut runs: Vec<Run> = args.run.iter().cloned().collect();
+        // A run that is told and recorded already is no news: CI may know of another.
+        let attempts = records.images.get(name).map(facts::attempts).unwrap_or_default();
+        let is_news = |run: &&Run| !args.runs || attempts.iter().all(|attempt| attempt.key != run.key);
+        let mut runs: Vec<Run> = args.run.iter().filter(is_news).cloned().collect();
         if args.runs && runs.is_empty() {
             match unrecorded(records, looker, name) {
                 Some(found) => runs = found,

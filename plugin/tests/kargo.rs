@@ -222,3 +222,76 @@ fn the_schema_agrees_with_the_real_one() {
     }
     assert!(count > 20, "{count} objects");
 }
+
+/// Each rule finds what breaks it.
+#[test]
+fn what_is_broken_is_found() {
+    let whole: Vec<Value> =
+        rendered()["pipelines"].iter().cloned().chain(read_documents(&golden("everything"))).collect();
+    let found = |objects: &[Value]| -> Vec<String> {
+        let mut problems: Vec<String> = objects.iter().flat_map(judge).collect();
+        problems.extend(judge_together(objects));
+        problems.retain(|problem| !problem.ends_with("the task wants the variable `url`"));
+        problems
+    };
+    assert_eq!(found(&whole), Vec::<String>::new());
+    let broken = |change: &dyn Fn(&mut Vec<Value>)| {
+        let mut objects = whole.clone();
+        change(&mut objects);
+        assert_ne!(objects, whole, "nothing was broken");
+        found(&objects).join("\n")
+    };
+    let at = |objects: &[Value], kind: &str, name: &str| {
+        objects
+            .iter()
+            .position(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+            .expect(name)
+    };
+    let without = |kind: &'static str, name: &'static str| {
+        broken(&|objects| drop(objects.remove(at(objects, kind, name))))
+    };
+    let put = |kind: &'static str, name: &'static str, path: &'static str, value: Value| {
+        broken(&|objects| {
+            let at = at(objects, kind, name);
+            *objects[at].pointer_mut(path).expect(path) = value.clone();
+        })
+    };
+    for (problems, expected) in [
+        (without("Warehouse", "node-22-bookworm-slim"), "no Warehouse `node-22-bookworm-slim`"),
+        (without("Stage", "observe-node-22-bookworm-slim"), "no Stage `observe-node-22-bookworm-slim`"),
+        (without("AnalysisTemplate", "observe"), "no AnalysisTemplate `observe`"),
+        (without("PromotionTask", "rebuild-gitlab"), "no PromotionTask `rebuild-gitlab`"),
+        (
+            put(
+                "Stage",
+                "analyze-backstage",
+                "/spec/verification/args/1/value",
+                Value::from("${{ imageFrom(\"x\").Tag }}"),
+            ),
+            "is not one `quote()`",
+        ),
+        (
+            put(
+                "Warehouse",
+                "built-backstage",
+                "/spec/subscriptions/0/image/repoURL",
+                Value::from("GHCR.io/acme/backstage"),
+            ),
+            "is not spelled as",
+        ),
+        (put("AnalysisTemplate", "observe", "/spec/args/0/name", Value::from("base")), "`observe` wants"),
+        (
+            put("PromotionTask", "rebuild-github", "/spec/vars/0/name", Value::from("repository")),
+            "has no variable `repo`",
+        ),
+        (put("Warehouse", "sweep", "/spec/interval", Value::from("1d")), "a duration as Go writes it"),
+        (put("Stage", "reconcile", "/metadata/namespace", Value::from("other")), "several namespaces"),
+        (put("Stage", "reconcile", "/metadata/name", Value::from("sweep")), "two objects are Stage sweep"),
+        (
+            put("Stage", "reconcile", "/spec/promotionTemplate/spec/steps", Value::Array(Vec::new())),
+            "never verifies",
+        ),
+    ] {
+        assert!(problems.contains(expected), "{expected}: {problems}");
+    }
+}

@@ -91,7 +91,7 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
                 Failure::usage(
                     "IF1030",
                     format!("`--note` is not what a PromotionTask notes: {error}"),
-                    "leave it out: the look alone then counts",
+                    "leave it out: CI is then asked for the run",
                 )
             })?
             .unwrap_or_default()
@@ -107,8 +107,9 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
     };
     args["image"] = json!(flags.image);
     args["tag"] = json!(flags.tag);
-    // A run that is told is the one to prove; else CI is asked.
-    args["runs"] = json!(args["key"].is_null());
+    // A run that is told is the one to prove; else CI is asked. A note may be an old one: Kargo 1.11
+    // sometimes loses the new one.
+    args["runs"] = json!(flags.note.is_some() || args["key"].is_null());
     change::run(global, &flags.target, "prove", &args, &mut sources)
 }
 

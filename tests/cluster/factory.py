@@ -94,10 +94,10 @@ class Factory:
         verified = history[0].get("verificationHistory") or [{}]
         return verified[0].get("phase")
 
-    def complaints(self):
+    def complaints(self, kinds=("stages", "warehouses")):
         """What Stages and Warehouses say is wrong with them; that one waits, or has no Freight, is not."""
         found = []
-        for kind in ("stages", "warehouses"):
+        for kind in kinds:
             for thing in self.cluster.api.list(kind):
                 for condition in thing.get("status", {}).get("conditions", []):
                     message = condition.get("message", "")
