@@ -47,12 +47,12 @@ fn generate(c: &mut Criterion) {
 fn decide(c: &mut Criterion) {
     let mut group = c.benchmark_group("decide");
     for images in [100, 1000, 10_000, 100_000] {
-        let tree = synthetic::fleet(images);
         group.throughput(Throughput::Elements(images as u64));
         if images > 1000 {
             group.sample_size(10);
         }
         group.bench_function(images.to_string(), |b| {
+            let tree = synthetic::fleet(images);
             b.iter(|| decide::decide(black_box(&tree), Time(0)).expect("the fleet is good"));
         });
     }

@@ -17,7 +17,7 @@
 
 use crate::fields::Fields;
 use crate::time::Time;
-use crate::yaml::{Content, Map, Value};
+use crate::yaml::{Content, Map, Node, Scalar, Value};
 
 /// An entry of a base image's `updateHistory`.
 #[derive(Clone, Debug)]
@@ -152,8 +152,8 @@ pub(crate) fn attempts(image: &Map) -> Vec<Attempt<'_>> {
 pub(super) fn check_history(fields: &mut Fields<'_, '_>) {
     let mut last = None;
     each(fields, "updateHistory", "an entry of `updateHistory`", |entry| {
-        entry.required_string("digest", "sha256:…");
-        entry.string_map("content");
+        required(entry, "digest", "sha256:…");
+        texts_at(entry, "content");
         let Some(time) = time(entry, "seen", true) else { return };
         if last.is_some_and(|last| time < last) {
             let place = entry.key_place("seen").unwrap_or(entry.place());
@@ -170,23 +170,48 @@ pub(super) fn check_image(fields: &mut Fields<'_, '_>) {
     time(fields, "currentSeen", false);
     each(fields, "bases", "an entry of `bases`", |base| {
         for key in ["name", "reference", "holds", "evidence"] {
-            base.string(key);
+            base.scalar(key);
         }
-        base.strings("roles");
+        match base.node("roles").map(|node| &node.content) {
+            Some(Content::List(items)) if items.iter().all(is_text) => {}
+            _ => drop(base.strings("roles")),
+        }
         base.boolean("pinned");
     });
     let Some(node) = fields.node("rebuildState") else { return };
     let source = fields.source();
     let Some(mut state) = Fields::of(source, node, "`rebuildState`", fields.found) else { return };
     each(&mut state, "attempts", "an attempt", |attempt| {
-        attempt.required_string("key", "web-1");
-        attempt.required_string("outcome", "fresh");
-        attempt.string_map("targets");
+        required(attempt, "key", "web-1");
+        required(attempt, "outcome", "fresh");
+        texts_at(attempt, "targets");
         for key in ["image", "cause", "by"] {
-            attempt.string(key);
+            attempt.scalar(key);
         }
         time(attempt, "at", true);
     });
+}
+
+/// Histories are long: what is as it should be is not copied to see that.
+fn is_text(node: &Node<'_>) -> bool {
+    matches!(&node.content, Content::Scalar(scalar) if !scalar.is_null())
+}
+
+fn required<'n, 'a>(fields: &mut Fields<'n, 'a>, key: &'static str, example: &str) -> Option<&'n Scalar<'a>> {
+    match fields.node(key).map(|node| &node.content) {
+        Some(Content::Scalar(scalar)) if !scalar.text.is_empty() => Some(scalar),
+        _ => {
+            fields.required_string(key, example);
+            None
+        }
+    }
+}
+
+fn texts_at(fields: &mut Fields<'_, '_>, key: &'static str) {
+    match fields.node(key).map(|node| &node.content) {
+        Some(Content::Map(entries)) if entries.iter().all(|(_, node)| is_text(node)) => {}
+        _ => drop(fields.string_map(key)),
+    }
 }
 
 /// Checks each map of a list.
@@ -209,11 +234,12 @@ fn each(
 /// A time; what is none is reported.
 pub(super) fn time(fields: &mut Fields<'_, '_>, key: &'static str, is_required: bool) -> Option<Time> {
     const EXAMPLE: &str = "\"2026-01-05T10:00:00Z\"";
-    let text = if is_required { fields.required_string(key, EXAMPLE) } else { fields.string(key) }?;
-    let time = Time::parse(&text.value);
+    let scalar = if is_required { required(fields, key, EXAMPLE)? } else { fields.scalar(key)?.0 };
+    let time = Time::parse(&scalar.text);
     if time.is_none() {
-        let message = format!("`{key}` is not a time: `{}`", text.value);
-        let error = fields.source().error("IF0406", text.place, message);
+        let place = fields.node(key).map_or(fields.place(), |node| node.place);
+        let message = format!("`{key}` is not a time: `{}`", scalar.text);
+        let error = fields.source().error("IF0406", place, message);
         fields.found.push(error.hint(format!("write it as `{key}: {EXAMPLE}`")));
     }
     time
