@@ -2,25 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use image_factory::yaml::{self, Source};
+use files::{documents, root};
 use serde_json::Value;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// The documents of a file, split at `---`.
-fn documents(path: &str) -> Vec<Value> {
-    let text = fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let parse = |text: &str| {
-        let node = yaml::parse(Source { file: path, text }).unwrap_or_else(|found| panic!("{found:?}"));
-        node.map(|node| serde_json::to_value(node.to_value()).expect("JSON"))
-    };
-    text.split("\n---\n").filter_map(parse).collect()
-}
+mod files;
 
 fn kustomize(folder: &Path) -> Option<String> {
     for command in [&["kubectl", "kustomize"][..], &["kustomize", "build"]] {

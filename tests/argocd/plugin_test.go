@@ -54,7 +54,7 @@ func TestErrorsAsTheyAreRead(t *testing.T) {
 		parameters []string
 		want       string
 	}{
-		{"a wrong name", []string{"factory/images.yaml", "- name: Wrong\n"}, nil, "1: IF"},
+		{"a wrong name", []string{"factory/images.yaml", "- name: Wrong\n"}, nil, "1: IF0111 images.yaml:1:3: an image needs `registry` (add `registry: ghcr.io`)"},
 		{"no images.yaml", []string{"factory/other.yaml", "x"}, nil, "1: IF0201 images.yaml: there is no such file"},
 		{"an unknown parameter", []string{"factory/images.yaml", images}, []string{"module", "x"},
 			"2: IF1030: there is no parameter `module` (the parameters are `path`, `kargoVersion` and `allowEmpty`)"},
@@ -62,7 +62,8 @@ func TestErrorsAsTheyAreRead(t *testing.T) {
 			"2: IF1031: the parameter `path` is `../../../../etc`, which leaves the Application's folder (name a folder below the Application's `spec.source.path`)"},
 		{"an old Kargo", []string{"factory/images.yaml", images}, []string{"kargoVersion", "1.6"}, "2: IF0306: parameter `kargoVersion`: "},
 		{"another module", []string{"factory/images.yaml", images, "factory/factory.yaml", "module: " + pin + "\n"}, nil, "1: IF0307 factory.yaml:1:9: this is module sha256:"},
-		{"a state file of 100 MB", []string{"factory/images.yaml", images, "factory/state/images/web.yaml", strings.Repeat("#", 100<<20)}, nil, "1: IF"},
+		{"a state file of 100 MB", []string{"factory/images.yaml", images, "factory/state/images/web.yaml", strings.Repeat("#", 100<<20)}, nil,
+			"1: IF0121 state/images/web.yaml: the file has 104857600 bytes, 8388608 are read at most"},
 		{"parameters from the repository", []string{"factory/images.yaml", images, "factory/.argocd-source.yaml", "plugin:\n  parameters:\n  - {name: path, string: /etc}\n"}, nil,
 			"2: IF1031: the parameter `path` is `/etc`, which leaves"},
 	} {
