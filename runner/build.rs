@@ -44,12 +44,17 @@ fn add_target() -> Result<(), Box<dyn Error>> {
     if has_target()? {
         return Ok(());
     }
-    // rustup picks the toolchain by the folder, and RUSTUP_TOOLCHAIN says which one runs us.
+    // rustup picks the toolchain by the folder, and RUSTUP_TOOLCHAIN says which one runs us. It does so
+    // also where its automatic installs are off, and rust-toolchain.toml alone changes nothing.
     let added = Command::new("rustup").args(["target", "add", TARGET]).status();
-    if added.is_ok_and(|status| status.success()) && has_target()? {
+    if added.as_ref().is_ok_and(std::process::ExitStatus::success) && has_target()? {
         return Ok(());
     }
-    Err(format!("this toolchain cannot build for {TARGET}; add it with `rustup target add {TARGET}`").into())
+    let remedy = match added {
+        Ok(_) => format!("type `rustup target add {TARGET}` where the network can be reached"),
+        Err(_) => "it is not rustup's; install rustup's stable one: https://rustup.rs".to_owned(),
+    };
+    Err(format!("this toolchain cannot build for {TARGET}: {remedy}").into())
 }
 
 fn has_target() -> Result<bool, Box<dyn Error>> {

@@ -261,7 +261,7 @@ pub(crate) fn text<'t>(
 }
 
 fn enrolment(source: Source<'_>, node: &Node<'_>, found: &mut Diagnostics) -> Option<Enrolment> {
-    let errors = found.0.iter().filter(|d| d.is_error()).count();
+    let before = found.0.len();
     let mut fields = Fields::of(source, node, "an image", found)?;
     let name = fields.required_string("name", "backstage");
     if let Some(name) = &name {
@@ -283,7 +283,7 @@ fn enrolment(source: Source<'_>, node: &Node<'_>, found: &mut Diagnostics) -> Op
     let is_managed = fields.node("source").is_some();
     fields.finish();
     check_watch(source, node.place, is_managed, &watch, found);
-    if found.0.iter().filter(|d| d.is_error()).count() > errors {
+    if found.0[before..].iter().any(|diagnostic| diagnostic.is_error()) {
         return None;
     }
     let name = name?;

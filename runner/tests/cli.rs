@@ -130,6 +130,42 @@ fn files_that_are_no_text_are_refused_with_their_place() {
     }
 }
 
+/// Large files end in a short text, or in an answer; never in a wait or in ours.
+#[test]
+fn ten_megabytes_are_bounded() {
+    let large = 10 << 20;
+    let cases = [
+        ("one line", "x".repeat(large), "error[IF0203]: images.yaml must be a list of images"),
+        ("brackets", "[".repeat(large), "error[IF0102]: not YAML: recursion limit exceeded"),
+        ("comment", format!("#{}\n", "x".repeat(large)), "error[IF0202]: no image is enrolled"),
+    ];
+    for (what, images, start) in cases {
+        let folder = factory(&images);
+        let output = run(folder.path(), &["generate"]);
+        assert_eq!(output.status.code(), Some(1), "{what}: {:.300}", stderr(&output));
+        assert_eq!(stdout(&output), "", "{what}");
+        assert!(stderr(&output).starts_with(start), "{what}: {:.300}", stderr(&output));
+    }
+    let folder = factory(IMAGES);
+    fs::create_dir_all(folder.path().join("state/images")).expect("a folder can be made");
+    let state = format!("name: postgres\nnote: {}\n", "x".repeat(large));
+    fs::write(folder.path().join("state/images/postgres.yaml"), state).expect("a file can be written");
+    let output = run(folder.path(), &["generate"]);
+    let expected = "error[IF0121]: the file has 10485782 bytes, 8388608 are read at most\n \
+                    --> state/images/postgres.yaml\n\n";
+    assert_eq!((output.status.code(), stderr(&output), stdout(&output)), (Some(1), expected, ""));
+}
+
+/// A folder with a mistake is left as it was, also by the verbs that write.
+#[test]
+fn a_mistake_writes_nothing() {
+    let folder = factory(&IMAGES.replace("library/postgres", "Library"));
+    for verb in [&["analyze", "--all", "--offline"][..], &["generate"], &["check"]] {
+        check_refused(folder.path(), verb, 1, "IF0206");
+    }
+    assert_eq!(fs::read_dir(folder.path()).expect("it can be listed").count(), 1);
+}
+
 #[test]
 fn state_is_not_read_through_a_link() {
     let folder = factory(IMAGES);
