@@ -93,7 +93,7 @@ fn places_are_in(text: &str, bases: &Bases) {
         assert!(!diagnostic.message.ends_with('.'), "{diagnostic}");
     }
     for image in &bases.images {
-        assert!(!image.roles.iter().next().is_none() && !image.places.is_empty(), "{image:?}");
+        assert!(image.roles.iter().next().is_some() && !image.places.is_empty(), "{image:?}");
         for (number, column) in &image.places {
             let line = line(*number).expect("the line is there");
             assert!(*column as usize <= line.chars().count(), "{image:?}");

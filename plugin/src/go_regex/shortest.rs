@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn the_largest_pattern_takes_no_time() {
-        let deep = format!("^{}a{}", "(?:".repeat(90), "){1,1000}".repeat(1) + &")*".repeat(89));
+        let deep = format!("^{}a{}", "(?:".repeat(90), "){1,1000}".to_owned() + &")*".repeat(89));
         assert_eq!(shortest(&deep), Some(1));
         let long = "(?:a+b*){0,2}".repeat(1000);
         assert_eq!(shortest(&long), Some(1));

@@ -24,7 +24,7 @@ fn main() {
     }
     let mut lines = Vec::new();
     for manifest in &answer.manifests {
-        lines.extend_from_slice(&manifest.0.as_bytes());
+        lines.extend_from_slice(manifest.0.as_bytes());
         lines.push(b'\n');
     }
     std::io::stdout().write_all(&lines).expect("standard output takes it");
