@@ -34,6 +34,12 @@ pub use envelope::diagnostics;
 /// The version of the envelope; a module refuses another one.
 pub const ABI_VERSION: u32 = 1;
 
+/// The longest request in bytes: sixty times what a factory of 2,000 images takes.
+///
+/// Reading one takes a few times its length, and without a bound the module's memory would end, which
+/// is a trap and not an answer.
+pub const MAX_REQUEST: usize = 96_000_000;
+
 /// What a host asks; only `abi` must be given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Request {
@@ -273,6 +279,9 @@ pub fn answer_verb(verb: &str, request: &[u8]) -> Vec<u8> {
 }
 
 fn parse(request: &[u8]) -> Result<Request, Diagnostic> {
+    if request.len() > MAX_REQUEST {
+        return Err(too_large());
+    }
     let text = std::str::from_utf8(request)
         .map_err(|error| Diagnostic::error("IF0001", format!("the request is not UTF-8: {error}")))?;
     let request = Request::parse(text).map_err(|error| {
@@ -285,6 +294,18 @@ fn parse(request: &[u8]) -> Result<Request, Diagnostic> {
         ));
     }
     Ok(request)
+}
+
+#[cold]
+fn too_large() -> Diagnostic {
+    Diagnostic::error("IF0007", format!("the request is longer than {MAX_REQUEST} bytes"))
+}
+
+/// The answer to a request that is too long to be taken in.
+#[cfg(feature = "module")]
+fn refused_as_too_large() -> Vec<u8> {
+    let answer = Answer { diagnostics: vec![too_large()], exit: 70, ..Answer::default() };
+    answer.print().into_bytes()
 }
 
 fn dispatch(request: &Request) -> Answer {
