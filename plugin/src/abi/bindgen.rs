@@ -2,8 +2,8 @@
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Answers a request: JSON in, JSON out.
+/// Answers a request: the bytes of a JSON text in, those of another out, whatever the bytes are.
 #[wasm_bindgen]
-pub fn call(request: &str) -> String {
-    String::from_utf8(super::answer(request.as_bytes())).expect("an answer is JSON, and JSON is UTF-8")
+pub fn call(request: &[u8]) -> Vec<u8> {
+    super::answer(request)
 }
