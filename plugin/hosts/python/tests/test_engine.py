@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 import image_factory
@@ -29,6 +30,15 @@ def test_every_exchange_of_the_kit_gives_the_same_bytes() -> None:
             request = bytes.fromhex(exchange["requestHex"]) * exchange.get("times", 1)
         answer = engine.call(request)
         assert hashlib.sha256(answer).hexdigest() == exchange["sha256"], exchange["name"]
+
+
+def test_every_exchange_is_of_the_schema() -> None:
+    schema = json.loads((HERE / "../../../../docs/envelope.schema.json").read_text())
+    for exchange in map(json.loads, KIT.read_text().splitlines()):
+        answer = json.loads(exchange["answer"])
+        jsonschema.validate(answer, {**schema, "$ref": "#/$defs/answer"})
+        if "request" in exchange and not exchange["name"].startswith("hostile/"):
+            jsonschema.validate(json.loads(exchange["request"]), {**schema, "$ref": "#/$defs/request"})
 
 
 def test_a_factory_becomes_warehouses() -> None:
