@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::host::{self, Limits};
 use crate::outcome::{report, Failure, OK, USAGE};
 use crate::{
-    about, analyze, bases, check, completions, generate, healthcheck, look, observe, prove, reconcile,
+    about, analyze, bases, check, completions, generate, healthcheck, krm, look, observe, prove, reconcile,
     reference, replay, schema, status, sweep, what_if,
 };
 
@@ -90,6 +90,8 @@ enum Verb {
     WhatIf(what_if::Flags),
     /// Check a factory's files, as a pull request does
     Check(check::Flags),
+    /// Render a factory as a KRM function: a ResourceList on stdin, one on stdout
+    Krm,
     /// Print the JSON Schema of a file
     Schema(schema::Flags),
     /// Answer a request that `--record` saved
@@ -130,6 +132,7 @@ pub fn main() -> u8 {
         Verb::Status(flags) => status::run(&cli.global, &flags),
         Verb::WhatIf(flags) => what_if::run(&cli.global, &flags),
         Verb::Check(flags) => check::run(&cli.global, &flags),
+        Verb::Krm => krm::run(&cli.global),
         Verb::Schema(flags) => schema::run(&flags),
         Verb::Replay(flags) => replay::run(&cli.global, &flags),
         Verb::Healthcheck(flags) => healthcheck::run(&flags),

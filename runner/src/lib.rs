@@ -23,6 +23,7 @@ mod change;
 mod check;
 mod completions;
 mod generate;
+mod krm;
 mod healthcheck;
 mod look;
 mod observe;
