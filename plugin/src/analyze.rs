@@ -11,16 +11,14 @@ use crate::abi::{Answer, Arguments, GitFetched, GitNeed, Needs, Request};
 use crate::decide;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::dockerfile::{self, Bases, Options, Role, Roles};
-use crate::factory::{self, Factory};
+use crate::factory::Factory;
 use crate::fields::nearest;
 use crate::images::{self, Build, Enrolment, Enrolments, Provider};
 use crate::look::Looker;
 use crate::reference::ImageReference;
 use crate::sorted::{SortedMap, SortedSet};
-use crate::state;
-use crate::time::Time;
 
-use crate::state::records::Records;
+use crate::state::records::{Files, Records};
 
 /// The arguments of `analyze`; flags say what images.yaml does not.
 #[derive(Clone, Debug, Default)]
@@ -97,15 +95,11 @@ pub(crate) struct Edge {
 
 /// Looks at the Dockerfiles of the chosen images and brings their state up to date.
 pub fn analyze(request: &Request, args: &Args) -> Answer {
-    // It goes into state as it is, so it must be a time.
-    let Some(now) = Time::parse(&request.now) else { return no_time(request) };
-    let mut found = Diagnostics::default();
-    let factory = factory::read(&request.tree, &mut found);
-    let enrolments = images::read(&request.tree, false, &mut found);
-    let state = state::read(&request.tree, &mut found);
-    if found.has_errors() {
-        return refuse(found, 1);
-    }
+    let (Files { factory, enrolments, state }, now, mut found) =
+        match Files::of(request, false, Diagnostics::default()) {
+            Ok(files) => files,
+            Err(refusal) => return *refusal,
+        };
     let of_source = of_source(&enrolments, args, &factory);
     let mut args = of_source.as_ref().unwrap_or(args).clone();
     if of_source.is_some() && args.images.is_empty() {

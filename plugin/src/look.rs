@@ -5,14 +5,12 @@ mod looker;
 use crate::abi::{Answer, Needs, Request};
 use crate::decide;
 use crate::diagnostic::Diagnostics;
-use crate::factory::{self, Factory};
-use crate::images;
+use crate::factory::Factory;
 use crate::live::{self, BaseLook, Live};
 use crate::reference::ImageReference;
 use crate::sorted::SortedMap;
-use crate::state;
 use crate::state::facts::{self, Seen, Use};
-use crate::state::records::Records;
+use crate::state::records::{Files, Records};
 use crate::time::Time;
 
 pub(crate) use looker::{around, Looker};
@@ -50,14 +48,11 @@ pub(crate) fn with_looks(
     request: &Request,
     verb: &mut dyn FnMut(&mut Records<'_>, &Factory, &mut Looker<'_>, Time),
 ) -> Answer {
-    let mut found = Diagnostics::default();
-    let factory = factory::read(&request.tree, &mut found);
-    let enrolments = images::read(&request.tree, true, &mut found);
-    let state = state::read(&request.tree, &mut found);
-    let Some(now) = Time::parse(&request.now) else { return crate::analyze::no_time(request) };
-    if found.has_errors() {
-        return crate::analyze::refuse(found, 1);
-    }
+    let (Files { factory, enrolments, state }, now, found) =
+        match Files::of(request, true, Diagnostics::default()) {
+            Ok(files) => files,
+            Err(refusal) => return *refusal,
+        };
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
     let mut looker = Looker::new(&request.fetched);
     verb(&mut records, &factory, &mut looker, now);
@@ -87,13 +82,7 @@ pub(crate) fn finish(
             messages.push(format!("{name}: {line}"));
         }
     }
-    Answer {
-        files: records.changes().into_iter().collect(),
-        messages,
-        diagnostics: found.0,
-        exit,
-        ..Answer::default()
-    }
+    Answer { files: records.changes(), messages, diagnostics: found.0, exit, ..Answer::default() }
 }
 
 /// By image, its status in a line.

@@ -3,15 +3,14 @@
 
 use crate::abi::{Answer, Arguments, GitNeed, Needs, Request};
 use crate::analyze::record::enrollment;
-use crate::analyze::{self, jobs, missing, record_all, refuse};
+use crate::analyze::{self, jobs, missing, record_all};
 use crate::diagnostic::Diagnostics;
-use crate::factory::{self, Factory};
-use crate::images::{self, Enrolment};
+use crate::factory::Factory;
+use crate::images::Enrolment;
 use crate::look::finish;
 use crate::state;
 use crate::state::facts::text;
-use crate::state::records::{same, Records};
-use crate::time::Time;
+use crate::state::records::{same, Files, Records};
 use crate::yaml::{Map, Value};
 
 /// What an enrolment may say otherwise without a look at its Dockerfile.
@@ -29,16 +28,11 @@ impl Args {
 
 /// Brings state into line with images.yaml.
 pub fn reconcile(request: &Request, _: &Args) -> Answer {
-    if Time::parse(&request.now).is_none() {
-        return analyze::no_time(request);
-    }
-    let mut found = Diagnostics::default();
-    let factory = factory::read(&request.tree, &mut found);
-    let enrolments = images::read(&request.tree, false, &mut found);
-    let state = state::read(&request.tree, &mut found);
-    if found.has_errors() {
-        return refuse(found, 1);
-    }
+    let (Files { factory, enrolments, state }, _, mut found) =
+        match Files::of(request, false, Diagnostics::default()) {
+            Ok(files) => files,
+            Err(refusal) => return *refusal,
+        };
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
     let (git, messages, exit) = self::enrolments(&mut records, request, &factory, &mut found);
     if !git.is_empty() {

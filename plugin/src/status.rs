@@ -6,10 +6,10 @@
 use crate::abi::{Answer, Arguments, Request};
 use crate::decide::{self, Policy, Publishers};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::factory::{self, Factory};
-use crate::images::{self, Enrolment};
+use crate::factory::Factory;
+use crate::images::Enrolment;
 use crate::state::facts::{self, text};
-use crate::state::records::Records;
+use crate::state::records::{Files, Records};
 use crate::state::{self, sweep};
 use crate::time::Time;
 use crate::yaml::{Map, Value};
@@ -27,15 +27,11 @@ impl Args {
 /// Says how every image and base image is.
 pub fn status(request: &Request, _: &Args) -> Answer {
     let mut found = Diagnostics::default();
-    let factory = factory::read(&request.tree, &mut found);
-    let enrolments = images::read(&request.tree, true, &mut found);
-    let state = state::read(&request.tree, &mut found);
     let last_sweep = sweep::read(&request.tree, &mut found);
-    let Some(now) = Time::parse(&request.now) else { return crate::analyze::no_time(request) };
-    if found.has_errors() {
-        found.sort();
-        return Answer { diagnostics: found.0, exit: 1, ..Answer::default() };
-    }
+    let (Files { factory, enrolments, state }, now, mut found) = match Files::of(request, true, found) {
+        Ok(files) => files,
+        Err(refusal) => return *refusal,
+    };
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
     decide::derive(&mut records, &factory);
 

@@ -5,16 +5,13 @@
 //! later: each sweep arms the next.
 
 use crate::abi::{Answer, Arguments, Needs, Request};
-use crate::analyze::{self, live};
+use crate::analyze::live;
 use crate::diagnostic::Diagnostics;
-use crate::factory;
-use crate::images;
 use crate::look::{finish, Look, Looker};
 use crate::observe;
 use crate::reconcile;
 use crate::sorted::SortedMap;
-use crate::state;
-use crate::state::records::{change, Changes, Records};
+use crate::state::records::{change, Changes, Files, Records};
 use crate::time::Time;
 use crate::tree::Tree;
 
@@ -33,14 +30,11 @@ impl Args {
 ///
 /// What is new in images.yaml is looked at when it has state: the next time.
 pub fn sweep(request: &Request, _: &Args) -> Answer {
-    let Some(now) = Time::parse(&request.now) else { return analyze::no_time(request) };
-    let mut found = Diagnostics::default();
-    let factory = factory::read(&request.tree, &mut found);
-    let enrolments = images::read(&request.tree, false, &mut found);
-    let state = state::read(&request.tree, &mut found);
-    if found.has_errors() {
-        return analyze::refuse(found, 1);
-    }
+    let (Files { factory, enrolments, state }, now, mut found) =
+        match Files::of(request, false, Diagnostics::default()) {
+            Ok(files) => files,
+            Err(refusal) => return *refusal,
+        };
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
     let bases: Vec<String> = records.base_images.keys().cloned().collect();
     let images: Vec<String> = records.images.keys().cloned().collect();

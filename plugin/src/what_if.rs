@@ -6,16 +6,15 @@
 use crate::abi::{Answer, Arguments, Request};
 use crate::decide::{self, Fleet, Policy, Publishers, Status};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::factory::{self, Factory};
+use crate::factory::Factory;
 use crate::fields::nearest;
-use crate::images;
 use crate::look::Look;
 use crate::observe::{self, each_base, hold};
 use crate::reference::ImageReference;
 use crate::sorted::{SortedMap, SortedSet};
 use crate::state::facts::{self, text};
-use crate::state::records::{full_repository, names, Records};
-use crate::state::{self, State};
+use crate::state::records::{full_repository, names, Files, Records};
+use crate::state::State;
 use crate::status::to_json;
 use crate::time::Time;
 use crate::yaml::{Map, Value};
@@ -35,15 +34,11 @@ impl Args {
 
 /// Says what would follow from a change of a base image.
 pub fn what_if(request: &Request, args: &Args) -> Answer {
-    let mut found = Diagnostics::default();
-    let factory = factory::read(&request.tree, &mut found);
-    let enrolments = images::read(&request.tree, true, &mut found);
-    let state = state::read(&request.tree, &mut found);
-    let Some(now) = Time::parse(&request.now) else { return crate::analyze::no_time(request) };
-    if found.has_errors() {
-        found.sort();
-        return Answer { diagnostics: found.0, exit: 1, ..Answer::default() };
-    }
+    let (Files { factory, enrolments, state }, now, mut found) =
+        match Files::of(request, true, Diagnostics::default()) {
+            Ok(files) => files,
+            Err(refusal) => return *refusal,
+        };
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
     let Some(base) = find(&records, &args.base) else {
         found.push(unknown(&state, &args.base));

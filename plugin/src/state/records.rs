@@ -1,5 +1,7 @@
 //! State as it changes: images, the base images they name, the archive.
 
+use crate::abi::{Answer, Request};
+use crate::analyze::{no_time, refuse};
 use crate::decide;
 use crate::diagnostic::Diagnostics;
 use crate::entry;
@@ -59,6 +61,50 @@ pub(crate) const WATCH_KEYS: [&str; 3] = ["allowTags", "constraint", "imageSelec
 /// Changed files by path; `None` deletes one.
 pub type Changes = SortedMap<Option<String>>;
 
+/// What the files of a factory say: with this every verb that works on state begins.
+pub(crate) struct Files<'t> {
+    pub factory: Factory,
+    pub enrolments: Enrolments,
+    pub state: State<'t>,
+}
+
+impl<'t> Files<'t> {
+    /// Reads them, and gives the warnings beside them; `found` is what was found before.
+    ///
+    /// # Errors
+    /// All that was found, sorted, where any of it is an error.
+    fn read(
+        tree: &'t Tree,
+        allow_empty: bool,
+        mut found: Diagnostics,
+    ) -> Result<(Self, Diagnostics), Diagnostics> {
+        let factory = factory::read(tree, &mut found);
+        let enrolments = images::read(tree, allow_empty, &mut found);
+        let state = super::read(tree, &mut found);
+        if found.has_errors() {
+            found.sort();
+            return Err(found);
+        }
+        Ok((Files { factory, enrolments, state }, found))
+    }
+
+    /// The same for a request, whose time must be one, too.
+    ///
+    /// # Errors
+    /// The answer that refuses it.
+    pub fn of(
+        request: &'t Request,
+        allow_empty: bool,
+        found: Diagnostics,
+    ) -> Result<(Self, Time, Diagnostics), Box<Answer>> {
+        let Some(now) = Time::parse(&request.now) else { return Err(Box::new(no_time(request))) };
+        match Files::read(&request.tree, allow_empty, found) {
+            Ok((files, found)) => Ok((files, now, found)),
+            Err(found) => Err(Box::new(refuse(found, 1))),
+        }
+    }
+}
+
 /// Reads a factory, lets `change` work on its state, and derives what follows from it.
 ///
 /// # Errors
@@ -68,14 +114,7 @@ pub(crate) fn change(
     now: Time,
     change: &mut dyn FnMut(&mut Records<'_>, &Factory),
 ) -> Result<Changes, Diagnostics> {
-    let mut found = Diagnostics::default();
-    let factory = factory::read(tree, &mut found);
-    let enrolments = images::read(tree, true, &mut found);
-    let state = super::read(tree, &mut found);
-    if found.has_errors() {
-        found.sort();
-        return Err(found);
-    }
+    let (Files { factory, enrolments, state }, _) = Files::read(tree, true, Diagnostics::default())?;
     let now = now.to_string();
     let mut records = Records::new(tree, &state, &enrolments, &now);
     change(&mut records, &factory);
