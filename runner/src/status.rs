@@ -1,6 +1,6 @@
 //! `image-factory status`: which images are fresh, and when the others are rebuilt.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{json, Value};
@@ -40,14 +40,26 @@ pub(crate) enum Output {
 }
 
 pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
-    let tree = worktree::read(&folder(flags.dir.as_deref())?, false)?;
-    let mut request = request(global, "status", json!({}), tree)?;
+    show(global, "status", json!({}), flags.dir.as_deref(), flags.output, table)
+}
+
+/// Asks a verb that only reads a factory's folder, and prints what it puts out.
+pub(crate) fn show(
+    global: &Global,
+    verb: &str,
+    args: Value,
+    dir: Option<&Path>,
+    output: Output,
+    table: fn(&Value) -> String,
+) -> Result<u8, Failure> {
+    let tree = worktree::read(&folder(dir)?, false)?;
+    let mut request = request(global, verb, args, tree)?;
     let answer = ask(global, &host(global)?, &mut request, &Allowed::default(), &mut Nothing)?;
     report(&answer.diagnostics);
-    if let Some(output) = &answer.output {
-        let text = match flags.output {
-            Output::Json => format!("{output}\n"),
-            Output::Table => table(output),
+    if let Some(found) = &answer.output {
+        let text = match output {
+            Output::Json => format!("{found}\n"),
+            Output::Table => table(found),
         };
         print(text.as_bytes())?;
     }

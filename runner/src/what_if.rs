@@ -5,14 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{json, Value};
 
-use crate::ask::{ask, folder, host, request};
 use crate::bases::columns;
 use crate::cli::Global;
-use crate::fetch::Nothing;
-use crate::host::Allowed;
-use crate::outcome::{print, report, Failure};
-use crate::status::{items, text, Output};
-use crate::worktree;
+use crate::outcome::Failure;
+use crate::status::{items, show, text, Output};
 
 /// The flags of `what-if`.
 #[derive(Args)]
@@ -32,18 +28,8 @@ pub(crate) struct Flags {
 }
 
 pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
-    let tree = worktree::read(&folder(flags.dir.as_deref())?, false)?;
-    let mut request = request(global, "what-if", json!({"base": flags.base}), tree)?;
-    let answer = ask(global, &host(global)?, &mut request, &Allowed::default(), &mut Nothing)?;
-    report(&answer.diagnostics);
-    if let Some(output) = &answer.output {
-        let text = match flags.output {
-            Output::Json => format!("{output}\n"),
-            Output::Table => table(output),
-        };
-        print(text.as_bytes())?;
-    }
-    Ok(answer.exit)
+    let args = json!({"base": flags.base});
+    show(global, "what-if", args, flags.dir.as_deref(), flags.output, table)
 }
 
 fn table(output: &Value) -> String {

@@ -26,6 +26,19 @@ struct World {
 }
 
 impl World {
+    /// A world whose image is built on its base, and known to be; the digests of both.
+    fn built() -> (Self, String, String) {
+        let world = World::new();
+        let first = world.publish_base("one", "2026-01-05T01:00:00Z");
+        let built = world.publish_web("1", &first, "2026-01-05T09:00:00Z");
+        world.observe(5);
+        world.run_ok(
+            6,
+            &["analyze", "--image", "web", "--tag", "1", "--digest", &built, "--source-dir", "source", "."],
+        );
+        (world, first, built)
+    }
+
     fn new() -> Self {
         let is_down: Arc<AtomicBool> = Arc::default();
         let down = is_down.clone();
@@ -235,14 +248,7 @@ fn a_base_image_moves_and_the_image_follows() {
 
 #[test]
 fn a_registry_that_is_down_changes_nothing() {
-    let world = World::new();
-    let first = world.publish_base("one", "2026-01-05T01:00:00Z");
-    let built = world.publish_web("1", &first, "2026-01-05T09:00:00Z");
-    world.observe(5);
-    world.run_ok(
-        6,
-        &["analyze", "--image", "web", "--tag", "1", "--digest", &built, "--source-dir", "source", "."],
-    );
+    let (world, _, built) = World::built();
     world.publish_base("two", "2026-01-07T01:00:00Z");
     world.is_down.store(true, Ordering::SeqCst);
     let before = files(&world.factory.path().join("state"));
@@ -269,14 +275,7 @@ fn a_registry_that_is_down_changes_nothing() {
 
 #[test]
 fn a_sweep_makes_good_what_was_lost() {
-    let world = World::new();
-    let first = world.publish_base("one", "2026-01-05T01:00:00Z");
-    let built = world.publish_web("1", &first, "2026-01-05T09:00:00Z");
-    world.observe(5);
-    world.run_ok(
-        6,
-        &["analyze", "--image", "web", "--tag", "1", "--digest", &built, "--source-dir", "source", "."],
-    );
+    let (world, first, _) = World::built();
     // Nobody told that it moved.
     let second = world.publish_base("two", "2026-01-07T01:00:00Z");
     world.run_ok(8, &["sweep", "--source-dir", "source", "."]);
@@ -303,14 +302,7 @@ fn a_sweep_makes_good_what_was_lost() {
 
 #[test]
 fn a_run_is_found_by_the_key_in_its_name() {
-    let world = World::new();
-    let first = world.publish_base("one", "2026-01-05T01:00:00Z");
-    let built = world.publish_web("1", &first, "2026-01-05T09:00:00Z");
-    world.observe(5);
-    world.run_ok(
-        6,
-        &["analyze", "--image", "web", "--tag", "1", "--digest", &built, "--source-dir", "source", "."],
-    );
+    let (world, _, _) = World::built();
     let second = world.publish_base("two", "2026-01-07T01:00:00Z");
     world.observe(7);
     world.check(&["key: web-1"]);
