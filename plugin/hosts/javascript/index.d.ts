@@ -122,8 +122,6 @@ export interface About {
   version: string;
   abi: number;
   verbs: Verb[];
-  /** SHA-256 of the JSON Schema of each kind of file, by its name. */
-  schemas: Record<string, string>;
 }
 
 export interface BasesArguments {
