@@ -194,7 +194,11 @@ impl<'n, 'a> Fields<'n, 'a> {
 }
 
 /// The candidate that takes the fewest edits to become `text`, if that is at most a third of it.
-pub fn nearest<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+pub fn nearest<'c>(text: &str, mut candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    nearest_of(text, &mut candidates)
+}
+
+fn nearest_of<'c>(text: &str, candidates: &mut dyn Iterator<Item = &'c str>) -> Option<&'c str> {
     let text: Vec<char> = text.to_ascii_lowercase().chars().take(64).collect();
     let limit = (text.len() / 3).max(1);
     candidates

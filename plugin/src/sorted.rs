@@ -79,7 +79,7 @@ impl<V> SortedMap<V> {
 
     /// Names and values, in the order of names.
     pub fn iter(&self) -> Iter<'_, V> {
-        Iter { index: self.index.iter(), slots: &self.slots }
+        Iter { index: entries(&self.index), slots: &self.slots }
     }
 
     /// The same from a name on, or from where it would stand.
@@ -119,6 +119,12 @@ fn place(index: &mut BTreeMap<String, usize>, name: String, next: usize) -> Opti
             None
         }
     }
+}
+
+/// The names with their numbers; a call of its own, for the standard one is code at each place.
+#[inline(never)]
+fn entries(index: &BTreeMap<String, usize>) -> btree_map::Iter<'_, String, usize> {
+    index.iter()
 }
 
 const HAS_SLOT: &str = "each number in the index is of a value";
@@ -328,8 +334,23 @@ impl fmt::Debug for SortedSet {
 /// Sorts, keeping the order of equals.
 pub fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
     let order = order(items.len(), &|a, b| compare(&items[a], &items[b]));
-    let mut slots: Vec<Option<T>> = std::mem::take(items).into_iter().map(Some).collect();
-    items.extend(order.into_iter().filter_map(|at| slots[at].take()));
+    arrange(order, &mut |a, b| items.swap(a, b));
+}
+
+/// Brings to each place what stands at the place that `order` names, by swaps alone: along each of the
+/// cycles that the order is made of.
+#[inline(never)]
+fn arrange(mut order: Vec<usize>, swap: &mut dyn FnMut(usize, usize)) {
+    for start in 0..order.len() {
+        let mut at = start;
+        while order[at] != start {
+            let next = order[at];
+            swap(at, next);
+            order[at] = at;
+            at = next;
+        }
+        order[at] = at;
+    }
 }
 
 /// The numbers below `count` in order, equals in their own: a merge sort from the bottom up.

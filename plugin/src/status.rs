@@ -207,7 +207,11 @@ pub(crate) fn to_json(value: &Value) -> serde_json::Value {
         Value::String(text) => Json::String(text.clone()),
         Value::List(items) => Json::Array(items.iter().map(to_json).collect()),
         Value::Map(map) => {
-            Json::Object(map.0.iter().map(|(key, value)| (key.clone(), to_json(value))).collect())
+            let mut object = serde_json::Map::new();
+            for (key, value) in &map.0 {
+                object.insert(key.clone(), to_json(value));
+            }
+            Json::Object(object)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What can be wrong with a Dockerfile: each error with its code and its remedy.
 
+use std::fmt;
 use std::ops::Range;
 
 use thiserror::Error;
@@ -56,7 +57,7 @@ pub enum LineError {
 }
 
 /// An error that people can act on.
-pub trait Explain: std::error::Error {
+pub trait Explain: fmt::Display {
     /// The code of its diagnostic.
     fn code(&self) -> &'static str;
     /// What to type instead.
