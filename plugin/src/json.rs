@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::scan;
+
 /// Maps and lists in each other, as serde_json bounds them.
 const MAX_DEPTH: usize = 128;
 
@@ -236,6 +238,11 @@ impl<'t> Reader<'t> {
         loop {
             match bytes.get(self.at) {
                 Some(b'"') => break,
+                // The end of a line, as all files have them.
+                Some(b'\\') if bytes.get(self.at + 1) == Some(&b'n') => {
+                    self.at += 2;
+                    text.push_str("\n");
+                }
                 Some(b'\\') => {
                     self.at += 1;
                     let c = self.escape()?;
@@ -384,11 +391,8 @@ pub fn quote(out: &mut String, text: &str) {
 }
 
 /// Where the first byte from `at` on is that a string must escape, or the end.
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while at < bytes.len() && bytes[at] >= b' ' && bytes[at] != b'"' && bytes[at] != b'\\' {
-        at += 1;
-    }
-    at
+fn plain_end(bytes: &[u8], at: usize) -> usize {
+    scan::plain_end(bytes, at, [b'"', b'\\'])
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub mod prove;
 pub mod reconcile;
 pub mod reference;
 pub(crate) mod runs;
+mod scan;
 #[cfg(any(feature = "schema", test))]
 pub mod schema;
 pub mod sha256;

@@ -17,6 +17,7 @@
 use std::borrow::Cow;
 
 use super::{find, Content, Key, Node, Place, Scalar, MAX_DEPTH, MAX_NODES};
+use crate::scan;
 
 /// The longest line that is read here, which also bounds keys.
 const MAX_LINE: usize = 1000;
@@ -81,12 +82,9 @@ impl<'a> Lines<'a> {
         self.next = None;
         while self.at < bytes.len() {
             let start = self.at;
-            let mut end = start;
-            while end < bytes.len() && bytes[end] != b'\n' {
-                if !matches!(bytes[end], b' '..=b'~') {
-                    return None;
-                }
-                end += 1;
+            let end = scan::plain_end(bytes, start, [0x7f; 2]);
+            if bytes.get(end).is_some_and(|byte| *byte != b'\n') || !bytes[start..end].is_ascii() {
+                return None;
             }
             self.at = end + 1;
             self.number += 1;

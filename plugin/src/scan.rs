@@ -1,0 +1,50 @@
+//! Looks through text eight bytes at a time, where that is most of the work: requests, answers, state.
+
+/// Each byte of a word is this.
+const fn all(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Where the first byte from `at` on is that is below a blank or one of `stops`, or the end.
+#[inline(never)]
+pub(crate) fn plain_end(bytes: &[u8], mut at: usize, stops: [u8; 2]) -> usize {
+    // A byte of `word - all(n)` borrows into its high bit exactly where it is below n, unless the high
+    // bit was set before; what a borrow does to the bytes above it is no matter, one hit is enough.
+    let below = |word: u64, limit: u8| word.wrapping_sub(all(limit)) & !word & all(0x80);
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*chunk);
+        let stopped = below(word, b' ') | below(word ^ all(stops[0]), 1) | below(word ^ all(stops[1]), 1);
+        if stopped != 0 {
+            // The lowest hit is the first byte, and no borrow came from below it.
+            return at + stopped.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while at < bytes.len() && bytes[at] >= b' ' && !stops.contains(&bytes[at]) {
+        at += 1;
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::plain_end;
+
+    proptest! {
+        #[test]
+        fn eight_bytes_at_a_time_find_what_one_at_a_time_does(
+            bytes in prop::collection::vec(prop_oneof![8 => 0x20u8..=0x7e, 1 => any::<u8>()], 0..60),
+            at in 0..60usize,
+            stops in any::<[u8; 2]>(),
+        ) {
+            let at = at.min(bytes.len());
+            for stops in [stops, [b'"', b'\\'], [0x7f, 0x7f]] {
+                let stop = |byte: &u8| *byte < b' ' || stops.contains(byte);
+                let expected = bytes[at..].iter().position(stop).map_or(bytes.len(), |found| at + found);
+                prop_assert_eq!(plain_end(&bytes, at, stops), expected);
+            }
+        }
+    }
+}
