@@ -1,19 +1,20 @@
 //! Runs a module under limits, and believes nothing that it says before it is checked.
 
 mod allow;
+mod embedded;
 mod engine;
 mod memory;
 
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use image_factory::abi::{
     Answer, CiFetched, CiNeed, GitFetched, GitNeed, RegistryFetched, RegistryNeed, Request,
 };
 use image_factory::diagnostic::Diagnostic;
 use image_factory::tree::Tree;
-use wasmtime::{Caller, Engine, Instance, Linker, Module, Store, Trap};
+use wasmtime::{Caller, Engine, Instance, Linker, Module, Store, Trap, UpdateDeadline};
 
 pub use allow::Allowed;
 use memory::Call;
@@ -165,13 +166,7 @@ impl Host {
     /// # Errors
     /// [`HostError::Load`] on a processor that lacks what the one had that it was built on.
     pub fn embedded(limits: Limits) -> Result<Self, HostError> {
-        const MODULE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/plugin.cwasm"));
-        let engine = Engine::new(&engine::config()).map_err(load)?;
-        // SAFETY: the bytes are what the build script's compiler made of our module, part of this
-        // program, so whoever could change them could change any other code of it. The engine
-        // checks version, target and settings.
-        #[allow(unsafe_code)]
-        let module = unsafe { Module::deserialize(&engine, MODULE) }.map_err(load)?;
+        let (engine, module) = embedded::load().map_err(load)?;
         Ok(Host { engine, module, limits, digest: EMBEDDED_DIGEST.to_owned() })
     }
 
@@ -252,6 +247,14 @@ impl Host {
         let mut store = Store::new(&self.engine, Call::new(self.limits.memory, input));
         store.limiter(|call| call);
         store.set_epoch_deadline(1);
+        // Hosts of the embedded module share an engine, so the alarm may be another one's.
+        let end = Instant::now() + self.limits.time;
+        store.epoch_deadline_callback(move |_| {
+            if Instant::now() < end {
+                return Ok(UpdateDeadline::Continue(1));
+            }
+            Err(Trap::Interrupt.into())
+        });
         let alarm = Alarm::set(&self.engine, self.limits.time);
         let result = match abi {
             Abi::Plain => self.call_plain(&mut store, &request),

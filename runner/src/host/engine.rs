@@ -7,8 +7,16 @@ use wasmtime::Config;
 const MAX_STACK: usize = 1 << 20;
 
 /// The settings: a deadline by epochs, a bounded stack, nothing that a module of ours lacks.
+///
+/// A trap is reported by its kind alone, so the tables that only backtraces need, a seventh of the
+/// compiled module, are left out.
 pub fn config() -> Config {
     let mut config = Config::new();
-    config.epoch_interruption(true).max_wasm_stack(MAX_STACK).wasm_backtrace_max_frames(None);
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(MAX_STACK)
+        .wasm_backtrace_max_frames(None)
+        .generate_address_map(false)
+        .native_unwind_info(false);
     config
 }
