@@ -30,6 +30,10 @@ pub const PATH: &str = "images.yaml";
 /// The largest images.yaml that is read, in bytes: room for some 200,000 enrolments.
 const MAX_BYTES: usize = 64 << 20;
 
+/// After so many errors the rest of images.yaml is left: nobody reads more, and a large file that is
+/// wrong throughout would fill the memory.
+const MOST_ERRORS: usize = 100;
+
 /// What images.yaml says, by name.
 pub type Enrolments = SortedMap<Enrolment>;
 
@@ -198,7 +202,7 @@ pub fn read(tree: &Tree, allow_empty: bool, found: &mut Diagnostics) -> Enrolmen
         Some(node) => matches!(&node.content, Content::List(items) if items.is_empty()),
     };
     if is_empty && !allow_empty {
-        let place = Place { line: 1, column: 1, length: 1 };
+        let place = Place { line: 1, column: 1, length: 1, start: 0 };
         found.push(
             source
                 .error("IF0202", place, "no image is enrolled; an empty render would delete every Warehouse")
@@ -212,7 +216,15 @@ pub fn read(tree: &Tree, allow_empty: bool, found: &mut Diagnostics) -> Enrolmen
         return Enrolments::new();
     };
     let mut enrolments = Enrolments::new();
+    let (mut errors, mut seen) = (0, found.0.len());
     for item in items {
+        errors += found.0[seen..].iter().filter(|diagnostic| diagnostic.is_error()).count();
+        seen = found.0.len();
+        if errors >= MOST_ERRORS {
+            let message = format!("{errors} errors stand before this line; what follows was not read");
+            found.push(source.error("IF0220", item.place, message).hint("mend those first"));
+            break;
+        }
         let Some(enrolment) = enrolment(source, item, found) else { continue };
         if let Some(first) = enrolments.get(&enrolment.name) {
             let message = format!("the name `{}` is enrolled twice", enrolment.name);
@@ -626,7 +638,27 @@ fn check_watch(source: Source<'_>, place: Place, is_managed: bool, watch: &Watch
 
 #[cfg(test)]
 mod tests {
-    use super::{holds_secret, shown_url};
+    use super::{holds_secret, read, shown_url, PATH};
+    use crate::diagnostic::{Diagnostic, Diagnostics};
+    use crate::tree::Tree;
+
+    #[test]
+    fn a_file_that_is_wrong_throughout_is_left_after_a_hundred_errors() {
+        let errors_of = |entries: usize| {
+            let (mut tree, mut found) = (Tree::default(), Diagnostics::default());
+            tree.insert(PATH, "- name: a\n  repository: b\n".repeat(entries));
+            read(&tree, false, &mut found);
+            assert!(found.0.iter().all(Diagnostic::is_error));
+            found.0
+        };
+        assert_eq!(errors_of(100).len(), 100);
+        let found = errors_of(150_000);
+        assert_eq!(found.len(), 101);
+        let last = &found[100];
+        assert_eq!(last.message, "100 errors stand before this line; what follows was not read");
+        let place = last.location.as_ref().expect("it names a line");
+        assert_eq!((place.line, place.source.as_str()), (201, "- name: a"));
+    }
 
     #[test]
     fn no_secret_of_a_url_is_kept_or_shown() {

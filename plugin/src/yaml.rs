@@ -22,6 +22,9 @@ pub const MAX_DEPTH: usize = 32;
 /// How many nodes one file may hold.
 pub const MAX_NODES: usize = 8_000_000;
 
+/// A line with more bytes is not copied into what is said about it.
+const MOST_SHOWN: usize = 1 << 16;
+
 /// A file's name and text, for making places of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
@@ -34,8 +37,12 @@ pub struct Source<'a> {
 impl Source<'_> {
     /// The location of a place in this file.
     pub fn location(&self, place: Place) -> Location {
-        let line = self.text.split('\n').nth(place.line.saturating_sub(1) as usize).unwrap_or_default();
-        let line = line.trim_end_matches('\r').trim_start_matches('\u{feff}');
+        let text = self.text.strip_prefix('\u{feff}').unwrap_or(self.text);
+        let line = match place.start {
+            0 => text.split('\n').nth(place.line.saturating_sub(1) as usize),
+            start => text.get(start as usize..).and_then(|rest| rest.split('\n').next()),
+        };
+        let line = line.filter(|line| line.len() <= MOST_SHOWN).unwrap_or_default().trim_end_matches('\r');
         let room = line.chars().count().saturating_sub(place.column.saturating_sub(1) as usize);
         Location {
             file: self.file.to_owned(),
@@ -74,6 +81,9 @@ pub struct Place {
     pub column: u32,
     /// Length in characters.
     pub length: u32,
+    /// Where the line begins, in bytes behind a byte order mark; 0 where only its number is known. A
+    /// thousand findings in one file are then a thousand lines to read, not as many files.
+    pub start: u32,
 }
 
 impl Place {
@@ -100,6 +110,7 @@ impl From<Span> for Place {
             line: number(span.start.line()),
             column: number(span.start.col() + 1),
             length: number(span.len().max(1)),
+            start: 0,
         }
     }
 }
@@ -234,7 +245,7 @@ fn parse_in_full(source: Source<'_>) -> Read<Option<Node<'_>>> {
             .at(location)
             .hint("delete it, or write it as an escape in a double-quoted string"));
     }
-    Reader { source, parser: Parser::new_from_str(text), nodes: 0 }.document()
+    Reader { source, parser: Parser::new_from_str(text), nodes: 0, line: 1, start: 0 }.document()
 }
 
 /// The characters that YAML 1.2 section 5.1 leaves out, of which the parser takes NUL for the end.
@@ -246,6 +257,9 @@ struct Reader<'a> {
     source: Source<'a>,
     parser: Parser<'a, StrInput<'a>>,
     nodes: usize,
+    /// A line, and where it begins: events come line after line.
+    line: u32,
+    start: usize,
 }
 
 type Read<T> = Result<T, Diagnostic>;
@@ -290,7 +304,7 @@ impl<'a> Reader<'a> {
                 Err(match tab {
                     Some((line, column)) => {
                         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-                        let place = Place { line: number(line), column: number(column), length: 1 };
+                        let place = Place { line: number(line), column: number(column), length: 1, start: 0 };
                         self.source
                             .error(
                                 "IF0103",
@@ -306,8 +320,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn place(&mut self, span: Span) -> Place {
+        let mut place = Place::from(span);
+        if place.line < self.line {
+            (self.line, self.start) = (1, 0);
+        }
+        while self.line < place.line {
+            let rest = &self.source.text[self.start..];
+            self.start += rest.find('\n').map_or(rest.len(), |end| end + 1);
+            self.line += 1;
+        }
+        place.start = u32::try_from(self.start).unwrap_or_default();
+        place
+    }
+
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Read<Node<'a>> {
-        let place = Place::from(span);
+        let place = self.place(span);
         self.nodes += 1;
         if depth > MAX_DEPTH {
             return Err(self.source.error("IF0105", place, format!("nested deeper than {MAX_DEPTH} levels")));
@@ -383,7 +411,7 @@ impl<'a> Reader<'a> {
         let mut seen = SortedSet::new();
         loop {
             let (event, span) = self.next()?;
-            let place = Place::from(span);
+            let place = self.place(span);
             let key = match event {
                 Event::MappingEnd => return Ok(entries),
                 Event::Scalar(text, ..) => Key { place, text },

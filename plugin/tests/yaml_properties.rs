@@ -197,3 +197,38 @@ fn bombs_are_refused_where_they_begin() {
     assert_eq!(read(&maps), Err("IF0105".to_owned()));
     assert_eq!(read(&"- ".repeat(100)), Err("IF0105".to_owned()));
 }
+
+/// Each place in a node.
+fn places(node: &yaml::Node<'_>, found: &mut Vec<yaml::Place>) {
+    found.push(node.place);
+    match &node.content {
+        yaml::Content::Scalar(_) => {}
+        yaml::Content::List(items) => items.iter().for_each(|item| places(item, found)),
+        yaml::Content::Map(entries) => {
+            for (key, value) in entries {
+                found.push(key.place);
+                places(value, found);
+            }
+        }
+    }
+}
+
+proptest! {
+    /// Where a line begins is only a shorter way to it than counting.
+    #[test]
+    fn a_place_shows_the_line_of_its_number(
+        lines in proptest::collection::vec("(- )?([a-c]: ?)?(\\[[a-c, ]{0,4}\\]|[a-c\u{e9}]{0,3}|\\{\\}|# \u{e9})", 0..12),
+        end in prop_oneof![Just("\n"), Just("\r\n"), Just("\n\n")],
+        mark in prop_oneof![3 => Just(""), 1 => Just("\u{feff}")],
+    ) {
+        let text = format!("{mark}{}", lines.iter().map(|line| format!("{line}{end}")).collect::<String>());
+        let source = Source { file: "f.yaml", text: &text };
+        let mut found = Vec::new();
+        if let Ok(Some(node)) = yaml::parse(source) {
+            places(&node, &mut found);
+        }
+        for place in found {
+            prop_assert_eq!(source.location(place), source.location(yaml::Place { start: 0, ..place }));
+        }
+    }
+}

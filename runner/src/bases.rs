@@ -95,7 +95,11 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
                 let found: Vec<Diagnostic> =
                     serde_json::from_value(result["diagnostics"].clone()).unwrap_or_default();
                 report(&found);
-                table(&mut out, &result, flags.files.len() > 1);
+                // Where an error is all there is, a heading over nothing would only be in its way.
+                let is_empty = result["images"].as_array().is_none_or(Vec::is_empty);
+                if !is_empty || !found.iter().any(Diagnostic::is_error) {
+                    table(&mut out, &result, flags.files.len() > 1);
+                }
             }
         }
     }

@@ -92,7 +92,19 @@ pub(crate) fn printable(text: String) -> String {
 }
 
 fn full(diagnostics: &[Diagnostic]) -> String {
-    diagnostics.iter().map(|diagnostic| format!("{diagnostic}\n\n")).collect()
+    // More than anyone reads on a terminal; errors first, for they are what must be mended.
+    const MOST: usize = 200;
+    let (mut shown, mut left) = (Vec::from_iter(diagnostics), 0);
+    if shown.len() > MOST {
+        shown.sort_by_key(|diagnostic| diagnostic.severity);
+        left = shown.len() - MOST;
+        shown.truncate(MOST);
+    }
+    let mut text: String = shown.iter().map(|diagnostic| format!("{diagnostic}\n\n")).collect();
+    if left > 0 {
+        text.push_str(&format!("and {left} more\n"));
+    }
+    text
 }
 
 fn brief(diagnostics: &[Diagnostic]) -> String {
@@ -154,6 +166,16 @@ mod tests {
     fn no_terminal_obeys_what_a_file_says() {
         let found = [Diagnostic::error("IF0001", "unknown key `\u{1b}[2J\u{9b}31m\r`\tnext")];
         assert_eq!(printable(full(&found)), "error[IF0001]: unknown key `?[2J?31m?`\tnext\n\n");
+    }
+
+    #[test]
+    fn a_terminal_gets_what_can_be_read() {
+        let mut found = vec![Diagnostic::warning("IF0112", "unknown"); 300];
+        found.push(Diagnostic::error("IF0001", "wrong"));
+        let text = full(&found);
+        assert!(text.starts_with("error[IF0001]: wrong\n\nwarning[IF0112]"), "{text}");
+        assert!(text.ends_with("and 101 more\n"), "{text}");
+        assert_eq!(text.matches("unknown\n").count(), 199);
     }
 
     #[test]

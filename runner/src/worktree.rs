@@ -104,7 +104,7 @@ fn insert(tree: &mut Tree, folder: &Path, name: String, limit: u64) -> u64 {
         Err(error) => Refusal::Unreadable(error.to_string()),
         Ok(metadata) => match refusal(&metadata, limit) {
             Some(refused) => refused,
-            None => match text(&path, limit) {
+            None => match text(&path, metadata.len(), limit) {
                 Ok(text) => {
                     let size = text.len() as u64;
                     tree.insert(name, text);
@@ -133,8 +133,10 @@ fn refusal(metadata: &Metadata, limit: u64) -> Option<Refusal> {
     }
 }
 
-fn text(path: &Path, limit: u64) -> Result<String, Refusal> {
-    let mut bytes = Vec::new();
+/// A file's text. `size` is what its metadata says: with room for it the system is asked twice, once
+/// for the text and once for the end, and not once for each doubling of a small buffer.
+fn text(path: &Path, size: u64, limit: u64) -> Result<String, Refusal> {
+    let mut bytes = Vec::with_capacity(size as usize + 1);
     fs::File::open(path)
         .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
         .map_err(|error| Refusal::Unreadable(error.to_string()))?;

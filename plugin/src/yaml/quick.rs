@@ -57,8 +57,9 @@ impl Line {
 
     /// The place of the first characters of its text.
     fn place(&self, length: usize) -> Place {
-        // A line has at most 1000 characters, so both fit.
-        Place { line: self.number, column: (self.indent() + 1) as u32, length: length.max(1) as u32 }
+        // A line has at most 1000 characters, so these fit, and a longer text has no start.
+        let start = u32::try_from(self.start).unwrap_or_default();
+        Place { line: self.number, column: (self.indent() + 1) as u32, length: length.max(1) as u32, start }
     }
 }
 

@@ -174,7 +174,7 @@ fn subscription(value: &Value, problems: &mut Problems) {
     let image = &value["image"];
     let strategy = image["imageSelectionStrategy"].as_str().and_then(Strategy::parse);
     let spanned = |text: &str| {
-        let place = Place { line: 1, column: 1, length: 1 };
+        let place = Place { line: 1, column: 1, length: 1, start: 0 };
         Spanned { value: text.to_owned(), place }
     };
     match (strategy, image["constraint"].as_str()) {
