@@ -66,7 +66,7 @@ fn has_target() -> Result<bool, Box<dyn Error>> {
 }
 
 fn build_module(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let target_dir = target_dir(out).join("module");
+    let target_dir = target_dir(out, &env::var("TARGET")?).join("module");
     let home = env::var("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|_| env::var("HOME").map(|home| Path::new(&home).join(".cargo")))?;
@@ -111,9 +111,11 @@ fn build_module(root: &Path, out: &Path) -> Result<PathBuf, Box<dyn Error>> {
     Ok(target_dir.join(TARGET).join("wasm/image_factory.wasm"))
 }
 
-/// The outer target folder, found from `OUT_DIR` (`target/<profile>/build/<package>/out`), so that
-/// every profile shares one build of the module.
-fn target_dir(out: &Path) -> PathBuf {
-    let parents: Vec<&Path> = out.ancestors().collect();
-    parents.get(4).map_or_else(|| out.to_path_buf(), |folder| folder.to_path_buf())
+/// The outer target folder, found from `OUT_DIR` (`target/<profile>/build/<package>/out`, and with
+/// `--target` a folder of that name above the profile's), so that every profile and every target
+/// shares one build of the module.
+fn target_dir(out: &Path, target: &str) -> PathBuf {
+    let mut folders = out.ancestors().skip(4).peekable();
+    folders.next_if(|folder| folder.ends_with(target));
+    folders.next().unwrap_or(out).to_path_buf()
 }
