@@ -53,20 +53,9 @@ type servers struct {
 // runs in a test.
 func start(t testing.TB, pluginYAML string, constants repository.RepoServerInitConstants) *servers {
 	t.Helper()
-	// Short: the path of a Unix socket holds 107 bytes.
-	dir, err := os.MkdirTemp("", "if")
-	must(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	for _, name := range []string{"s", "b", "w", "config", "clones"} {
-		must(t, os.Mkdir(filepath.Join(dir, name), 0o755))
-	}
+	dir := folder(t)
+	must(t, os.Mkdir(filepath.Join(dir, "w"), 0o755))
 	must(t, os.Symlink(program(t), filepath.Join(dir, "b", "image-factory")))
-	// repo-server runs it for each revision, also without signatures to verify.
-	write(t, filepath.Join(dir, "b"), "git-verify-wrapper.sh", "#!/bin/sh\n")
-	must(t, os.Chmod(filepath.Join(dir, "b", "git-verify-wrapper.sh"), 0o755))
-	t.Setenv("PATH", filepath.Join(dir, "b")+":"+os.Getenv("PATH"))
-	t.Setenv("ARGOCD_GPG_ENABLED", "false")
-	t.Setenv("ARGOCD_PLUGINSOCKFILEPATH", filepath.Join(dir, "s"))
 	t.Setenv("ARGOCD_CMP_WORKDIR", filepath.Join(dir, "w"))
 
 	write(t, filepath.Join(dir, "config"), "plugin.yaml", pluginYAML)
@@ -81,10 +70,37 @@ func start(t testing.TB, pluginYAML string, constants repository.RepoServerInitC
 	go func() { _ = grpc.Serve(listener) }()
 	t.Cleanup(grpc.Stop)
 
+	return &servers{
+		service: repoServer(t, dir, constants), socket: config.Address(), work: filepath.Join(dir, "w"), name: config.Metadata.Name,
+	}
+}
+
+// folder is an empty one for both: sockets in `s`, programs in `b`, which is on the PATH.
+func folder(t testing.TB) string {
+	t.Helper()
+	// Short: the path of a Unix socket holds 107 bytes.
+	dir, err := os.MkdirTemp("", "if")
+	must(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	for _, name := range []string{"s", "b"} {
+		must(t, os.Mkdir(filepath.Join(dir, name), 0o755))
+	}
+	// repo-server runs it for each revision, also without signatures to verify.
+	write(t, filepath.Join(dir, "b"), "git-verify-wrapper.sh", "#!/bin/sh\n")
+	must(t, os.Chmod(filepath.Join(dir, "b", "git-verify-wrapper.sh"), 0o755))
+	t.Setenv("PATH", filepath.Join(dir, "b")+":"+os.Getenv("PATH"))
+	t.Setenv("ARGOCD_GPG_ENABLED", "false")
+	t.Setenv("ARGOCD_PLUGINSOCKFILEPATH", filepath.Join(dir, "s"))
+	return dir
+}
+
+// repoServer is the service of a repo-server that looks for plugins in a folder's sockets.
+func repoServer(t testing.TB, dir string, constants repository.RepoServerInitConstants) *repository.Service {
+	t.Helper()
 	cache := reposervercache.NewCache(cacheutil.NewCache(cacheutil.NewInMemoryCache(time.Hour)), time.Minute, time.Minute, 10*time.Second)
 	service := repository.NewService(metrics.NewMetricsServer(), cache, constants, git.NoopCredsStore{}, filepath.Join(dir, "clones"))
 	must(t, service.Init())
-	return &servers{service: service, socket: config.Address(), work: filepath.Join(dir, "w"), name: config.Metadata.Name}
+	return service
 }
 
 // ours is plugin.yaml as it is installed, with other values of flags.
