@@ -89,10 +89,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let output = options.output.clone().unwrap_or_else(|| target.join("images"));
-    let lock = root.join("images/debian.lock");
+    let lock = root.join("runner/images/debian.lock");
     if options.lock {
         fs::write(&lock, debian::lock(&output.join("debian"))?)?;
         println!("{} is of today; read its diff, build, and commit it", lock.display());

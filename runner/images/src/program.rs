@@ -11,7 +11,7 @@ use crate::{Platform, Result};
 
 /// Installs what `zig.txt` pins, where it is not yet; answers with the folder of its commands.
 pub fn zig(root: &Path, output: &Path) -> Result<PathBuf> {
-    let pins = root.join("images/zig.txt");
+    let pins = root.join("runner/images/zig.txt");
     let folder = output.join("zig");
     let installed = folder.join("installed.txt");
     let bin = folder.join("bin").canonicalize();
