@@ -49,14 +49,14 @@ if [ ! -d "$home/crds/rollouts" ]; then
   mkdir -p "$home/crds/rollouts"
   cp "$source"/manifests/crds/*-crd.yaml "$home/crds/rollouts/"
 fi
-if [ ! -x "$bin/kargo" ] || [ ! -d "$home/crds/kargo" ]; then
+if [ ! -x "$bin/kargo" ] || [ ! -x "$bin/kargo-cli" ] || [ ! -d "$home/crds/kargo" ]; then
   source=${KARGO_SRC:-$home/src/kargo}
   if [ ! -d "$source" ]; then
     git clone -q --depth 1 -b $kargo https://github.com/akuity/kargo "$source" ||
       skip "there is no checkout of Kargo $kargo, and it cannot be cloned: set KARGO_SRC"
   fi
   (cd "$source" && go build -ldflags "-s -w -X github.com/akuity/kargo/pkg/x/version.version=$kargo" \
-    -o "$bin/kargo" ./cmd/controlplane)
+    -o "$bin/kargo" ./cmd/controlplane && go build -ldflags "-s -w" -o "$bin/kargo-cli" ./cmd/cli)
   mkdir -p "$home/crds/kargo"
   cp "$source"/charts/kargo/resources/crds/*.yaml "$home/crds/kargo/"
   cp "$source"/charts/kargo/templates/kubernetes-webhooks-server/webhooks.yaml "$home/crds/webhooks.yaml"

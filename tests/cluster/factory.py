@@ -1,5 +1,6 @@
 """A factory in a git repository: enrolled, rendered, applied as Argo CD would."""
 import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -48,13 +49,19 @@ class Factory:
                 "metadata": {"name": name, "namespace": PROJECT, "labels": {"kargo.akuity.io/cred-type": kind}}}
         self.cluster.api.ask("POST", self.cluster.api.path("secrets"), body)
 
-    def render(self):
-        """The objects that the branch's tip renders to."""
+    @contextlib.contextmanager
+    def checkout(self):
+        """The factory's folder at the branch's tip."""
         with tempfile.TemporaryDirectory(dir=self.cluster.work) as folder:
             archive = subprocess.run(["git", "-C", f"{self.host.folder}/git/{PLATFORM}.git", "archive", "main", "factory"],
                                      check=True, capture_output=True).stdout
             subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
-            done = subprocess.run([self.program, "generate", "--output", "json", f"{folder}/factory"], capture_output=True, text=True)
+            yield f"{folder}/factory"
+
+    def render(self):
+        """The objects that the branch's tip renders to."""
+        with self.checkout() as folder:
+            done = subprocess.run([self.program, "generate", "--output", "json", folder], capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(done.stderr)
             return [json.loads(line) for line in done.stdout.splitlines()]

@@ -22,9 +22,14 @@ class Host:
         self.folder = folder
         self.down = False
         self.requests, self.runs, self.pipelines, self.hooks = [], [], [], []
+        self.began = {}
         self.lock = threading.Lock()
         # What a dispatch does, by workflow: given the run, it may build; None answers as set in `broken`.
         self.workflows, self.broken = {}, {}
+        # How many seconds after it began a run is listed; and what a test puts here sees each request to
+        # an API when it arrives (`taken` is false) and once it was taken. Where it gives True, the
+        # connection is lost there.
+        self.listed_after, self.loses = 0, lambda taken, method, path: False
         os.makedirs(f"{folder}/git", exist_ok=True)
         host = self
 
@@ -44,8 +49,11 @@ class Host:
                     return self.git(path, query, body)
                 host.requests.append({"at": time.time(), "method": self.command, "path": self.path,
                                       "token": self.headers.get("Authorization"), "body": body.decode(errors="replace")})
-                code, answer, kind = host.answer(self.command, path, urllib.parse.parse_qs(query), body, self.headers)
-                if code is None:
+                lost = host.loses(False, self.command, path)
+                if not lost:
+                    code, answer, kind = host.answer(self.command, path, urllib.parse.parse_qs(query), body, self.headers)
+                    lost = code is None or host.loses(True, self.command, path)
+                if lost:
                     self.close_connection = True
                     return self.connection.close()
                 data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
@@ -116,7 +124,8 @@ class Host:
             return (*self.dispatch(*dispatch.groups(), json.loads(body)), kind)
         listing = re.fullmatch(r"/repos/(.+)/actions/workflows/([^/]+)/runs", path)
         if listing:
-            found = [run for run in self.runs if (run["repository"], run["workflow"]) == listing.groups()]
+            found = [run for run in self.runs if (run["repository"], run["workflow"]) == listing.groups()
+                     and time.time() - self.began[run["id"]] >= self.listed_after]
             return 200, {"total_count": len(found), "workflow_runs": found}, kind
         run = re.fullmatch(r"/repos/(.+)/actions/runs/(\d+)", path)
         if run:
@@ -164,6 +173,7 @@ class Host:
                    "conclusion": None, "created_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "inputs": inputs,
                    "display_title": f"rebuild {inputs['key']} of {repository}" if "key" in inputs else workflow,
                    "html_url": f"{self.url}/{repository}/actions/runs/{number}"}
+            self.began[number] = time.time()
             self.runs.append(run)
 
         def build():

@@ -88,9 +88,11 @@ class Node:
                 process = subprocess.Popen([self.program, *arguments], env=environment, cwd=folder, stdout=out, stderr=out,
                                            stdin=subprocess.DEVNULL, start_new_session=True)
             self.processes.add(process)
-            code = process.wait()
+            _, status, usage = os.wait4(process.pid, 0)
             self.processes.discard(process)
+            code = os.waitstatus_to_exitcode(status)
             code = code if code >= 0 else 128 - code
+            record["memory"] = usage.ru_maxrss  # KiB
         record.update(code=code, ended=time.time())
         self.started.append(record)
         ended = {"exitCode": code, "reason": "Completed" if code == 0 else "Error", "startedAt": begun, "finishedAt": now()}

@@ -15,6 +15,8 @@ import urllib.error
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# How often longer than on a machine of its own everything may take.
+PATIENCE = float(os.environ.get("CLUSTER_PATIENCE", "1"))
 NAMESPACES = ["kargo", "kargo-shared-resources", "kargo-system-resources", "kargo-cluster-secrets", "argo-rollouts"]
 # Kargo's webhooks know its parts by these names; all may do anything, so Kargo's own RBAC is not tested.
 USERS = {
@@ -23,6 +25,7 @@ USERS = {
     "controller": "system:serviceaccount:kargo:kargo-controller",
     "management": "system:serviceaccount:kargo:kargo-management-controller",
     "webhooks": "system:serviceaccount:kargo:kargo-webhooks-server",
+    "kargo-api": "system:serviceaccount:kargo:kargo-api",
     "rollouts": "system:serviceaccount:argo-rollouts:argo-rollouts",
 }
 
@@ -35,6 +38,7 @@ def free_port():
 
 def wait(seconds, what, ready):
     """Asks until `ready` gives something true; what it raises counts as not yet."""
+    seconds *= PATIENCE
     end, last = time.monotonic() + seconds, None
     while time.monotonic() < end:
         try:
@@ -68,6 +72,10 @@ class Api:
             except (ValueError, KeyError):
                 pass
             raise Refused(error.code, text) from None
+
+    def is_ready(self):
+        with urllib.request.urlopen(f"{self.url}/readyz", context=self.tls, timeout=30) as answer:
+            return answer.status == 200
 
     def watch(self, path, version, seconds=240):
         url = f"{self.url}{path}?watch=1&resourceVersion={version}&timeoutSeconds={seconds}"
@@ -118,7 +126,7 @@ class Cluster:
         self.bin, self.pki, self.logs, self.data = (f"{d}" for d in (f"{home}/bin", f"{work}/pki", f"{work}/log", f"{work}/data"))
         for folder in (self.pki, self.logs, self.data, f"{work}/tmp"):
             os.makedirs(folder, exist_ok=True)
-        names = ["etcd", "peer", "api", "manager", "hooks", "registry", "health", "metrics"]
+        names = ["etcd", "peer", "api", "manager", "hooks", "registry", "health", "metrics", "kargo-api"]
         self.port = {name: free_port() for name in names}
         self.registry = f"127.0.0.1:{self.port['registry']}"
         self.url = f"https://127.0.0.1:{self.port['api']}"
@@ -188,6 +196,11 @@ class Cluster:
                 "CONTROLPLANE_USER_REGEX": "^system:serviceaccount:kargo:(kargo-api|kargo-controller|kargo-garbage-collector|kargo-management-controller)$",
                 "MANAGEMENT_CONTROLLER_USERNAME": USERS["management"],
                 "EXTERNAL_WEBHOOKS_SERVER_USERNAME": "system:serviceaccount:kargo:kargo-external-webhooks-server"}),
+            # What Kargo's CLI talks to; started where a test needs it. The hash is of the password `a-word`.
+            "kargo-api": ([f"{self.bin}/kargo", "api"], {
+                **kargo, "BIND_ADDRESS": "127.0.0.1", "PORT": str(port["kargo-api"]), "ADMIN_ACCOUNT_ENABLED": "true",
+                "ADMIN_ACCOUNT_PASSWORD_HASH": "$2b$12$10g15OWHNIfRkaZzJtFQ7Ot3b.he991KOmSy.ZcMNj.6pa0Boh8xm", "ADMIN_ACCOUNT_TOKEN_ISSUER": "cluster-test",
+                "ADMIN_ACCOUNT_TOKEN_AUDIENCE": "cluster-test", "ADMIN_ACCOUNT_TOKEN_SIGNING_KEY": "a-key-of-this-test"}),
             "management": ([f"{self.bin}/kargo", "management-controller"], {**kargo, "EXTERNAL_WEBHOOK_SERVER_BASE_URL": "http://127.0.0.1/hooks"}),
             "controller": ([f"{self.bin}/kargo", "controller"], {
                 **kargo, "IS_DEFAULT_CONTROLLER": "true", "ARGOCD_INTEGRATION_ENABLED": "false", "ROLLOUTS_INTEGRATION_ENABLED": "true",
@@ -230,7 +243,8 @@ class Cluster:
         for name in ("etcd", "apiserver", "registry"):
             self.start(name)
         self.api = Api(self.url, self.pki)
-        wait(90, "the API server", lambda: self.api.ask("GET", "/api/v1/namespaces/default"))
+        # The controller manager gives up where this takes it more than ten seconds.
+        wait(90, "the API server", lambda: self.api.is_ready() and self.api.get("namespaces", "default"))
         self.start("manager")
         for name in NAMESPACES:
             self.api.ask("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
@@ -242,6 +256,21 @@ class Cluster:
         self.kubectl("apply", "--server-side", "-f", "-", text=self.webhooks())
         project = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Project", "metadata": {"name": "probe"}}
         wait(90, "Kargo's webhooks", lambda: self.api.ask("POST", self.api.path("projects") + "?dryRun=All", project))
+
+    def empty(self):
+        """Ends the Project, and with it all that is in it."""
+        try:
+            self.api.ask("DELETE", self.api.path("projects", name="image-factory"))
+        except Refused:
+            return
+
+        def is_gone():
+            try:
+                self.api.get("namespaces", "image-factory")
+            except Refused as error:
+                return error.code == 404
+
+        wait(120, "the end of the Project", is_gone)
 
     def webhooks(self):
         """The chart's webhook configurations, with this server's address in place of the service."""

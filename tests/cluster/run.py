@@ -5,10 +5,13 @@
                        every object of the golden cases
     run.py rebuild     the PromotionTasks, each way that a rebuild can go
     run.py loop        the loop, from the first commit on
-    run.py             all
+    run.py runbook     each line of the runbook
+    run.py crash       the controller killed at each step of a rebuild
+    run.py             all of these
+    run.py measure     a table of what it costs
 
 Everything is on loopback, on free ports, in a temporary folder that goes away at the end; with
-CLUSTER_KEEP=1 it stays, for its logs. Prints one line a check, and ends with 1 where one failed.
+CLUSTER_KEEP=1 it stays, for its logs. CLUSTER_PATIENCE=3 waits three times as long for everything. Prints one line a check, and ends with 1 where one failed.
 """
 import os
 import shutil
@@ -19,9 +22,12 @@ import time
 
 import yaml
 
+from crash import crash
 from loop import loop
+from measure import measure
 from parts import Cluster, Refused, wait
 from rebuild import rebuild
+from runbook import runbook
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -50,8 +56,8 @@ class Checks:
         return found
 
 
-def objects(cluster, checks):
-    """What the real ones make of each object of objects.yaml, without making it."""
+def objects(cluster, checks, _program):
+    """What the real ones make of each object of objects.yaml and of the golden cases, without making it."""
     project = {"apiVersion": "kargo.akuity.io/v1alpha1", "kind": "Project", "metadata": {"name": PROJECT}}
     try:
         cluster.api.ask("POST", cluster.api.path("projects"), project)
@@ -70,6 +76,7 @@ def objects(cluster, checks):
         except Refused as error:
             found, why = "refuses", error.message
         checks.check(f"Kargo {entry['kargo']} {entry['shows']}", found == entry["kargo"], f"it {found} it. {why}")
+    drift(cluster, checks)
 
 
 def drift(cluster, checks):
@@ -109,24 +116,12 @@ def drift(cluster, checks):
                 checks.check(f"{thing['kind']} {thing['metadata']['name']} is taken", False, error.message)
 
 
-def empty(cluster):
-    """Each part begins with no Project, and so with nothing in it."""
-    try:
-        cluster.api.ask("DELETE", cluster.api.path("projects", name=PROJECT))
-    except Refused:
-        return
-
-    def is_gone():
-        try:
-            cluster.api.get("namespaces", PROJECT)
-        except Refused as error:
-            return error.code == 404
-
-    wait(120, "the end of the Project", is_gone)
-
-
 def main():
-    wanted = sys.argv[1:] or ["objects", "rebuild", "loop"]
+    parts = {"objects": objects, "rebuild": rebuild, "loop": loop, "runbook": runbook, "crash": crash, "measure": measure}
+    wanted = sys.argv[1:] or [part for part in parts if part != "measure"]
+    unknown = set(wanted) - set(parts)
+    if unknown:
+        sys.exit(f"there is no part {', '.join(sorted(unknown))}: {', '.join(parts)}")
     home = os.environ.get("CLUSTER_HOME", os.path.expanduser("~/.cache/image-factory-cluster"))
     work = tempfile.mkdtemp(prefix="image-factory-cluster-")
     checks, cluster = Checks(), Cluster(home, work)
@@ -134,14 +129,13 @@ def main():
     try:
         cluster.up()
         print(f"{time.monotonic() - checks.begun:7.1f} s  the cluster is up; logs in {cluster.logs}", flush=True)
-        if "objects" in wanted:
-            objects(cluster, checks)
-            drift(cluster, checks)
         program = os.environ.get("IMAGE_FACTORY") or f"{ROOT}/target/debug/image-factory"
-        for name, part in (("rebuild", rebuild), ("loop", loop)):
-            if name in wanted:
-                empty(cluster)
-                part(cluster, checks, program)
+        for name in wanted:
+            print(f"== {name}", flush=True)
+            cluster.empty()
+            parts[name](cluster, checks, program)
+            ended = [part for part, process in cluster.running.items() if process.poll() is not None]
+            checks.check("every part of the cluster still runs", not ended, ended)
     finally:
         cluster.down()
         if not os.environ.get("CLUSTER_KEEP"):

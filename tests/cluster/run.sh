@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The cluster test: builds what it needs where that is not there yet, and runs. `run.sh objects`,
-# `run.sh rebuild`, `run.sh loop`, or all without a word. Ends with 0 and "skipped: …" where something cannot be had.
+# The cluster test: builds what it needs where that is not there yet, and runs the parts that are
+# named (run.py lists them), or all without a word. Ends with 0 and "skipped: …" where something cannot be had.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 python3 -c 'import yaml' 2>/dev/null || { echo "skipped: the cluster test needs PyYAML" >&2; exit 0; }
