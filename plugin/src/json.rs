@@ -241,7 +241,7 @@ impl<'t> Reader<'t> {
                 // The end of a line, as all files have them.
                 Some(b'\\') if bytes.get(self.at + 1) == Some(&b'n') => {
                     self.at += 2;
-                    text.push_str("\n");
+                    text.push('\n');
                 }
                 Some(b'\\') => {
                     self.at += 1;

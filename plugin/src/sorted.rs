@@ -332,7 +332,7 @@ impl fmt::Debug for SortedSet {
 }
 
 /// Sorts, keeping the order of equals.
-pub fn sort_by<T>(items: &mut Vec<T>, compare: impl Fn(&T, &T) -> Ordering) {
+pub fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     let order = order(items.len(), &|a, b| compare(&items[a], &items[b]));
     arrange(order, &mut |a, b| items.swap(a, b));
 }
