@@ -5,8 +5,8 @@
 //! image-factory-job   program, CA roots, Debian's git and ssh      the Jobs of kustomize/
 //! ```
 //!
-//! `cargo run --package image-factory-images` builds both into `target/images/`. The same commit gives
-//! the same digests: the C compiler (`zig.txt`) and Debian's packages (`debian.lock`) are pinned by
+//! `cargo run --package image-factory-images` builds both into `target/images/`. What could make
+//! two builds of a commit differ is pinned: the C compiler (`zig.txt`) and Debian's packages (`debian.lock`) are pinned by
 //! digest, the crates by Cargo.lock, and no layer holds a time or an owner of the machine that built it.
 //! `--twice` builds all of it a second time, in other folders, and compares.
 //! `--lock` writes debian.lock anew, from what Debian serves today.
