@@ -158,6 +158,8 @@ pub struct Run {
     pub by: Option<String>,
     /// When it was asked for.
     pub began: Time,
+    /// When it ended, if that is known.
+    pub ended: Option<Time>,
     /// Whether it ended well.
     pub succeeded: bool,
     /// Its URL; `None` where it was never accepted.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! failed       the run failed, or was never accepted
-//! unpublished  it succeeded, a reason is left, and the image was made before it began
+//! unpublished  it succeeded, a reason is left, and the image was made before it began; said only once
+//!              Kargo had the time to see what it published, which may have a tag that nobody knows yet
 //! unproven     nothing says what the image holds of a base image
 //! fresh        of each base image with a reason it holds the newest content since the run began
 //! stale        the rest
@@ -23,6 +24,9 @@ use crate::yaml::{Map, Value};
 
 /// How many attempts stay, beside the last one with a number.
 const ATTEMPTS: usize = 10;
+/// How many seconds an image may take from the end of its run until a Job looks at it, beside the
+/// interval of its Warehouse: the spread of intervals, Kargo's queues, a registry that is slow to list.
+const PUBLISHING: u64 = 15 * 60;
 
 /// The arguments of `prove`.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +55,7 @@ impl Args {
             key: arguments.text("key").unwrap_or_default(),
             by: arguments.text("by"),
             began: args.began.as_deref().and_then(Time::parse).unwrap_or_default(),
+            ended: arguments.text("ended").as_deref().and_then(Time::parse),
             succeeded: arguments.flag("succeeded"),
             url: arguments.text("run"),
             unkeyed: arguments.flag("unkeyed"),
@@ -99,6 +104,14 @@ pub fn prove(request: &Request, args: &Args) -> Answer {
         }
         add_run(records, factory, name, None, look.as_ref(), now);
         for run in &runs {
+            if let Some(until) = awaited(records, factory, name, run, look.as_ref(), now) {
+                // What was asked for later would hide this one from the next look.
+                let message = format!("`{name}` was built for {}, but not published yet", run.key);
+                let hint = format!("run again; from {until} on it counts as unpublished");
+                looker.found.push(Diagnostic::warning("IF0546", message).hint(hint));
+                looker.exit = 3;
+                return;
+            }
             add_run(records, factory, name, Some(run), look.as_ref(), now);
             let tried = records.images.get(name).map(facts::attempts).unwrap_or_default();
             if let Some(last) = tried.last().filter(|last| run.key == last.key) {
@@ -106,6 +119,23 @@ pub fn prove(request: &Request, args: &Args) -> Answer {
             }
         }
     })
+}
+
+/// Until when the image that a run built may still come; `None` where it is there, or is given up.
+fn awaited(
+    records: &Records<'_>,
+    factory: &Factory,
+    name: &str,
+    run: &Run,
+    look: Option<&Look>,
+    now: Time,
+) -> Option<Time> {
+    let registry = records.enrolments.get(name)?.image.registry();
+    let interval = factory.interval(registry, factory.intervals.built);
+    let until = run.ended?.plus(interval.seconds()).plus(PUBLISHING);
+    let is_news = facts::attempts(records.images.get(name)?).iter().all(|attempt| attempt.key != run.key);
+    let outcome = attempt(records, factory, name, run, look, now)?;
+    (is_news && now < until && text(&outcome, "outcome") == Some("unpublished")).then_some(until)
 }
 
 /// The runs of an image that ended and are no attempt yet; `None` where they must be fetched first,

@@ -104,6 +104,7 @@ fn one(run: &Value, provider: &str, image: &str, person: &str) -> Option<Run> {
         // Which one is said by the Promotion of this name.
         by: key.starts_with(person).then(|| "a person".to_owned()),
         began: text("created_at").and_then(Time::parse)?,
+        ended: text("updated_at").and_then(Time::parse),
         succeeded: end == "success",
         url: url.map(str::to_owned),
         unkeyed: false,

@@ -57,6 +57,7 @@ pub(crate) struct Flags {
 struct Note {
     key: String,
     began: String,
+    ended: String,
     conclusion: String,
     run: String,
     by: String,
@@ -75,6 +76,7 @@ impl Note {
         json!({
             "key": key,
             "began": self.began,
+            "ended": given(self.ended),
             "succeeded": self.conclusion == "success",
             "run": given(self.run),
             "by": given(self.by),
@@ -131,10 +133,10 @@ mod tests {
         }
         assert_eq!(
             arguments(
-                r#"{"key":"web-1","began":"2026-01-05T10:00:00Z","conclusion":"success","by":"jane",
+                r#"{"key":"web-1","began":"2026-01-05T10:00:00Z","ended":"2026-01-05T10:20:00Z","conclusion":"success","by":"jane",
                     "run":"https://ci/1","unkeyed":"false","promotion":"p"}"#
             ),
-            json!({"key": "web-1", "began": "2026-01-05T10:00:00Z", "succeeded": true,
+            json!({"key": "web-1", "began": "2026-01-05T10:00:00Z", "ended": "2026-01-05T10:20:00Z", "succeeded": true,
                 "run": "https://ci/1", "by": "jane", "unkeyed": false})
         );
         let missing =

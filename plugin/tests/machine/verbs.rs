@@ -135,6 +135,44 @@ fn a_sweep_makes_good_what_was_lost_and_says_nothing_where_nothing_was() {
 }
 
 #[test]
+fn an_image_that_its_run_did_not_publish_yet_is_waited_for() {
+    let mut world = settled();
+    world.wait(DAY);
+    let digest = world.registry.publish("library/node:22", &platforms(&["node-b"], "2026-01-05T23:00:00Z"));
+    world.ask("observe", json!({"name": "node-22"}));
+    world.wait(DAY + HOUR);
+    let run = json!({
+        "image": "web", "key": "web-1", "began": "2026-01-07T00:10:00Z", "ended": Time(world.now).to_string(),
+        "succeeded": true, "run": "https://github.com/acme/web/actions/runs/43",
+    });
+    // Its tag is a new one, which no Job has looked at.
+    let mut images = platforms(&["node-b", "web"], "2026-01-07T00:20:00Z");
+    for image in &mut images {
+        image.provenance = Some(slsa_1(&[("pkg:docker/node@22", &digest)]));
+    }
+    world.registry.publish("acme/web:1.0.1", &images);
+    let answer = world.ask("prove", run.clone());
+    assert_eq!((answer.exit, answer.diagnostics.len()), (3, 1));
+    assert_eq!((world.outcomes("web"), world.status("web")), (Vec::new(), "pending".to_owned()));
+
+    let mut late = world.clone();
+    late.wait(HOUR);
+    assert_eq!(late.ask("prove", run.clone()).exit, 0);
+    assert_eq!(
+        (late.outcomes("web"), late.status("web")),
+        (vec!["unpublished".to_owned()], "held".to_owned())
+    );
+
+    world.wait(60);
+    world.ask("analyze", json!({"images": ["web"], "tag": "1.0.1", "live": true}));
+    assert_eq!(world.ask("prove", run).exit, 0);
+    assert_eq!(
+        (world.outcomes("web"), world.status("web")),
+        (vec!["fresh".to_owned()], "monitoring".to_owned())
+    );
+}
+
+#[test]
 fn what_cannot_be_looked_at_changes_nothing() {
     let mut world = settled();
     let before = world.tree.clone();
