@@ -6,6 +6,8 @@ mod random;
 mod verbs;
 #[path = "machine/world.rs"]
 mod world;
+#[path = "machine/year.rs"]
+mod year;
 
 use image_factory::look::{Held, Run};
 use image_factory::sorted::SortedMap;

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use image_factory::abi::{GitFetched, GitNeed};
 use image_factory::sorted::SortedMap;
+use image_factory_harness::git::backend;
+use image_factory_harness::registry::stub::{Reply, Stub};
+use image_factory_harness::registry::Documents;
 use image_factory_runner::git::{
     Change, Git, GitError, Kind, Pushed, Scratch, Sources, StateRepository, ATTEMPTS, CREDENTIALS_VARIABLE,
     MAX_FILE,
@@ -579,60 +582,14 @@ fn a_file_of_credentials_is_read_and_never_written() {
 }
 
 /// Git's own server behind HTTP on loopback; it wants [`BASIC`] with every request.
-fn serve_http(world: &World) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+fn serve_http(world: &World) -> Stub {
     let (root, environment) = (world.path(""), world.environment());
-    std::thread::spawn(move || {
-        for stream in listener.incoming().take(200) {
-            let mut stream = stream.unwrap();
-            let mut head = Vec::new();
-            let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) == 1 {
-                head.push(byte[0]);
-            }
-            let head = String::from_utf8(head).unwrap();
-            let header = |name: &str| {
-                let line = head.lines().find_map(|line| line.strip_prefix(name));
-                line.and_then(|value| value.strip_prefix(": ")).unwrap_or("").to_owned()
-            };
-            let mut body = vec![0; header("Content-Length").parse().unwrap_or(0)];
-            stream.read_exact(&mut body).unwrap();
-            if header("Authorization") != BASIC {
-                let refused =
-                    format!("HTTP/1.1 {UNAUTHORIZED}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-                stream.write_all(refused.as_bytes()).unwrap();
-                continue;
-            }
-            let mut words = head.split(' ');
-            let (method, target) = (words.next().unwrap(), words.next().unwrap());
-            let (path, query) = target.split_once('?').unwrap_or((target, ""));
-            let mut backend = Command::new("git")
-                .arg("http-backend")
-                .env_clear()
-                .envs(environment.clone())
-                .env("GIT_PROJECT_ROOT", &root)
-                .envs([("GIT_HTTP_EXPORT_ALL", "1"), ("REMOTE_USER", "me"), ("REMOTE_ADDR", "127.0.0.1")])
-                .envs([("REQUEST_METHOD", method), ("PATH_INFO", path), ("QUERY_STRING", query)])
-                .env("CONTENT_TYPE", header("Content-Type"))
-                .env("CONTENT_LENGTH", body.len().to_string())
-                .env("HTTP_CONTENT_ENCODING", header("Content-Encoding"))
-                .env("GIT_PROTOCOL", header("Git-Protocol"))
-                .stdin(std::process::Stdio::piped())
-                .stdout(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
-            backend.stdin.take().unwrap().write_all(&body).unwrap();
-            let out = backend.wait_with_output().unwrap().stdout;
-            let status = match out.strip_prefix(b"Status: ") {
-                Some(rest) => String::from_utf8_lossy(rest).lines().next().unwrap().to_owned(),
-                None => "200 OK".to_owned(),
-            };
-            stream.write_all(format!("HTTP/1.1 {status}\r\nConnection: close\r\n").as_bytes()).unwrap();
-            stream.write_all(&out).unwrap();
-        }
-    });
-    port
+    Stub::with(Documents::default(), move |ask| {
+        Some(match ask.header("authorization") {
+            BASIC => backend(&root, &environment, ask),
+            _ => Reply::new(401, "").header("WWW-Authenticate", "Basic realm=\"x\""),
+        })
+    })
 }
 
 #[test]
@@ -640,13 +597,14 @@ fn a_real_server_over_http_gives_and_takes_with_a_password() {
     let world = World::new();
     let first = world.repository("state", STATE);
     world.set("state", "uploadpack.allowFilter", "true");
-    let port = serve_http(&world);
+    let server = serve_http(&world);
+    let host = server.host();
     let file = world.path("credentials");
-    fs::write(&file, format!("http://me:hunter2-secret@127.0.0.1:{port}\n")).unwrap();
+    fs::write(&file, format!("http://me:hunter2-secret@{host}\n")).unwrap();
     let with_file = world.client_with(&[(CREDENTIALS_VARIABLE, file.to_str().unwrap())]);
-    let in_url = format!("http://me:hunter2-secret@127.0.0.1:{port}/state");
+    let in_url = format!("http://me:hunter2-secret@{host}/state");
     for (number, (git, url)) in
-        [(world.client(), in_url), (with_file, format!("http://127.0.0.1:{port}/state"))].iter().enumerate()
+        [(world.client(), in_url), (with_file, format!("http://{host}/state"))].iter().enumerate()
     {
         let answer = world.fetch_one(git, url, &first, &["fleet/Dockerfile"]);
         assert_eq!(text(&answer, "fleet/Dockerfile"), Some("FROM x\n"));
@@ -656,8 +614,7 @@ fn a_real_server_over_http_gives_and_takes_with_a_password() {
         assert!(matches!(pushed, Ok(Pushed::Commit(_))), "{pushed:?}");
         assert_eq!(world.git("state", &["show", &format!("main:fleet/{path}")]), "a: 1");
     }
-    let error =
-        StateRepository::open(&world.client(), &format!("http://127.0.0.1:{port}/state"), "main", "fleet");
+    let error = StateRepository::open(&world.client(), &format!("http://{host}/state"), "main", "fleet");
     assert_eq!(error.err().map(|error| error.kind), Some(Kind::Access));
     world.assert_nothing_left();
 }

@@ -30,12 +30,14 @@
 mod case;
 mod expected;
 mod folder;
+pub mod git;
 pub mod kargo;
 pub mod oracle;
 pub mod properties;
 pub mod registry;
 mod sources;
 pub mod synthetic;
+pub mod year;
 
 use std::path::Path;
 

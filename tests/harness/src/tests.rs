@@ -239,3 +239,18 @@ fn a_synthetic_factory_renders_a_warehouse_for_every_two_images() {
         assert_eq!(answer.manifests.len(), images / 4 * 2);
     }
 }
+
+/// CONTRIBUTING.md names tests; they are there.
+#[test]
+fn the_tests_against_failures_of_others_are_there() {
+    let root = tests_folder().join("..");
+    let text = std::fs::read_to_string(root.join("CONTRIBUTING.md")).expect("it is there");
+    let mut count = 0;
+    for name in text.split('`').filter(|word| word.contains(".rs::")) {
+        let (file, test) = name.split_once("::").expect("it has one");
+        let code = std::fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(code.contains(&format!("fn {test}(")), "{file} has no test `{test}`");
+        count += 1;
+    }
+    assert!(count > 20, "{count}");
+}

@@ -20,6 +20,8 @@ pub struct Ask {
     /// By name in lower case.
     pub headers: BTreeMap<String, String>,
     /// What was sent with it.
+    pub bytes: Vec<u8>,
+    /// The same as text.
     pub body: String,
     /// How many requests came before it, of all kinds.
     pub number: usize,
@@ -181,7 +183,8 @@ fn read(stream: &TcpStream) -> Option<Ask> {
         }
     }
     let length: u64 = ask.header("content-length").parse().unwrap_or_default();
-    reader.take(length).read_to_string(&mut ask.body).ok()?;
+    reader.take(length).read_to_end(&mut ask.bytes).ok()?;
+    ask.body = String::from_utf8_lossy(&ask.bytes).into_owned();
     Some(ask)
 }
 
