@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `image-factory krm` as a generator of the real kustomize: what it builds is what `generate` prints.
+# `image-factory krm` as a generator of the real kustomize, from the PATH: it builds what `generate` prints.
 set -euo pipefail
 program=$(realpath "$1")
 sample=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../image-factory" && pwd)
@@ -19,7 +19,7 @@ metadata:
 spec:
   dir: image-factory
 YAML
-build() { "$KUSTOMIZE" build --enable-alpha-plugins --enable-exec .; }
+build() { kustomize build --enable-alpha-plugins --enable-exec .; }
 objects() { python3 -c 'import json, sys, yaml; print(json.dumps(sorted(map(repr, (json.dumps(it, sort_keys=True) for it in yaml.safe_load_all(sys.stdin) if it)))))'; }
 build >built.yaml
 "$program" generate image-factory >printed.yaml

@@ -1,38 +1,43 @@
 #!/usr/bin/env bash
-# Builds the packages of all hosts from this checkout, makes the conformance kit, and runs the tests of
-# each host on it. What is missing on a machine is installed by the languages' own package clients.
+# Builds the packages of all hosts from this checkout, makes the conformance kit, and runs the tests and
+# the pages of each host. What a machine lacks comes from its package manager and the languages' own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 root=$(cd ../.. && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
 
-cargo build --quiet --package image-factory
-module=$target/module/wasm32-unknown-unknown/wasm/image_factory.wasm
-cp "$module" go/plugin.wasm
-cp "$module" python/src/image_factory/plugin.wasm
+lacking=()
+command -v chromium >/dev/null || lacking+=(chromium)
+python3 -c 'import ensurepip' 2>/dev/null || lacking+=(python3-venv)
+python3 -c 'import yaml' 2>/dev/null || lacking+=(python3-yaml)
+if ((${#lacking[@]})); then
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends "${lacking[@]}" >/dev/null
+fi
+
+./build.sh
 cargo run --quiet --package image-factory-harness --example kit -- "$target/kit"
-export IMAGE_FACTORY_KIT=$target/kit/kit.jsonl
+cp go/plugin.wasm "$target/kit/"
+export IMAGE_FACTORY_KIT=$target/kit
 
 echo "== Go"
-(cd go && go vet ./... && go test ./...)
+(cd go && go vet ./... && go test -count=1 ./...)
 
 echo "== JavaScript"
-cargo run --quiet --package image-factory-npm
-(cd javascript && npm install --silent --no-audit --no-fund && npm run --silent types && npm test)
+(cd javascript && npm ci --silent --no-audit --no-fund && npm run --silent types && npm test)
 
 echo "== Python"
-python3 -m venv "$target/hosts-python"
 python=$target/hosts-python/bin/python
-rm -rf python/dist python/build
-"$python" -m pip wheel --quiet --no-deps --wheel-dir python/dist ./python
-"$python" -m pip install --quiet --force-reinstall --no-deps python/dist/*.whl
+"$python" -m pip install --quiet --force-reinstall --no-deps "$root"/target/hosts/image_factory-*.whl
 "$python" -m pip install --quiet wasmtime extism jsonschema mypy pytest
 (cd python && "$python" -m mypy src && "$python" -m pytest -q tests)
 
+echo "== playground"
+(cd playground && npm ci --silent --no-audit --no-fund && npm run --silent build && npm test)
+
 echo "== kustomize"
 GOBIN=$target/hosts-bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
-KUSTOMIZE=$target/hosts-bin/kustomize ./krm.sh "$target/debug/image-factory"
+export PATH=$target/hosts-bin:$PATH
+./krm.sh "$target/debug/image-factory"
 
-echo "== playground"
-command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
-(cd playground && npm install --silent --no-audit --no-fund && npm run --silent build && npm test)
+echo "== pages"
+python3 pages.py plugin/hosts/{go,javascript,python,rust}/README.md docs/embedding.md#without-code-a-krm-function

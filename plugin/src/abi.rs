@@ -8,6 +8,7 @@
 //! An answer with `needs` asks the host to fetch and to send the same request again with the
 //! results under `fetched`; a host does so a bounded number of times.
 
+mod about;
 #[cfg(all(target_family = "wasm", any(feature = "module", feature = "bindgen")))]
 mod allocator;
 mod arguments;
@@ -23,7 +24,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, Value};
 
 use crate::diagnostic::Diagnostic;
-use crate::json::{object, text};
 use crate::sorted::SortedMap;
 use crate::tree::Tree;
 use crate::{
@@ -328,7 +328,7 @@ fn refused_as_too_large() -> Vec<u8> {
 
 fn dispatch(request: &Request) -> Answer {
     match request.verb.as_str() {
-        "about" => about(),
+        "about" => about::about(),
         "analyze" => with_args(request, analyze::Args::read, analyze::analyze),
         "bases" => with_args(request, bases::Args::read, bases::bases),
         "check" => with_args(request, check::Args::read, check::check),
@@ -369,15 +369,4 @@ fn with_args<A>(
 fn wrong_arguments(verb: &str, problem: &str) -> Answer {
     let diagnostic = Diagnostic::error("IF0005", format!("the arguments of `{verb}`: {problem}"));
     Answer { diagnostics: vec![diagnostic], exit: 70, ..Answer::default() }
-}
-
-fn about() -> Answer {
-    let verbs = VERBS.iter().map(|verb| text(*verb)).collect();
-    let output = object(vec![
-        ("name", text("image-factory")),
-        ("version", text(env!("CARGO_PKG_VERSION"))),
-        ("abi", ABI_VERSION.into()),
-        ("verbs", Value::Array(verbs)),
-    ]);
-    Answer { output: Some(output), ..Answer::default() }
 }

@@ -43,6 +43,8 @@ pub struct Args {
     pub source_commit: Option<String>,
     /// Build arguments, where images.yaml gives none of the name.
     pub build_args: SortedMap<String>,
+    /// The stage that is built, where images.yaml names none.
+    pub target: Option<String>,
     /// Whether to look at the one image in its registry, too.
     pub live: bool,
 }
@@ -60,6 +62,7 @@ impl Args {
             source_branch: arguments.text("sourceBranch"),
             source_commit: arguments.text("sourceCommit"),
             build_args: arguments.text_map("buildArgs"),
+            target: arguments.text("target"),
             live: arguments.flag("live"),
         }
     }
@@ -281,6 +284,7 @@ fn check_flags(chosen: &[&Enrolment], args: &Args, found: &mut Diagnostics) {
         ("--source-repo", &args.source_repo, written(build.map(|build| build.repo.as_str()))),
         ("--source-provider", &args.source_provider, written(provider)),
         ("--source-branch", &args.source_branch, written(build.map(|build| build.branch.as_str()))),
+        ("--target", &args.target, build.and_then(|build| build.target.clone())),
         (
             "--dockerfile",
             &args.dockerfile,
@@ -398,7 +402,7 @@ fn look(
     let platforms = if job.build.platforms.is_empty() { &factory.platforms } else { &job.build.platforms };
     let options = Options {
         build_args,
-        target: job.build.target.clone(),
+        target: job.build.target.clone().or_else(|| args.target.clone()),
         platforms: platforms.clone(),
         contexts: job.build.build_contexts.clone(),
         ..Options::default()

@@ -6,17 +6,7 @@
 //!
 //! A Rust host calls it natively, with the same envelope as every other host:
 //!
-//! ```
-//! use image_factory::abi::{answer, Answer, Request, ABI_VERSION};
-//!
-//! let mut request = Request { abi: ABI_VERSION, verb: "generate".to_owned(), ..Request::default() };
-//! let images = "- name: redis\n  registry: docker.io\n  repository: library/redis\n  allowTags: ^7\n";
-//! request.tree.insert("images.yaml", images);
-//! let answer: Answer = serde_json::from_slice(&answer(&serde_json::to_vec(&request)?))?;
-//! assert_eq!(answer.manifests.len(), 1);
-//! assert!(answer.manifests[0].0.contains("Warehouse"));
-//! # Ok::<(), serde_json::Error>(())
-//! ```
+#![doc = include_str!("../hosts/rust/README.md")]
 
 pub mod abi;
 pub mod analyze;

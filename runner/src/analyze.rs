@@ -56,6 +56,9 @@ pub(crate) struct Flags {
     /// A build argument, where images.yaml has none of its name
     #[arg(long, value_name = "NAME=VALUE")]
     build_arg: Vec<String>,
+    /// The stage that is built, where images.yaml names none
+    #[arg(long = "target", value_name = "STAGE")]
+    build_target: Option<String>,
     /// Fetch nothing: what no --source-dir holds is not reached
     #[arg(long)]
     offline: bool,
@@ -74,6 +77,7 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
         "sourceBranch": flags.source_branch,
         "sourceCommit": flags.source_commit,
         "buildArgs": build_args(&flags.build_arg)?,
+        "target": flags.build_target,
         "live": !flags.offline && (flags.tag.is_some() || flags.digest.is_some()),
     });
     change::run(global, &flags.target, "analyze", &args, &mut sources)

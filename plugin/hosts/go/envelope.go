@@ -55,6 +55,7 @@ func (d Diagnostic) String() string {
 type Needs struct {
 	Git      []GitNeed      `json:"git"`
 	Registry []RegistryNeed `json:"registry"`
+	CI       []CINeed       `json:"ci"`
 }
 
 // GitNeed is some files of one repository at one reference, which is empty for the remote's HEAD.
@@ -70,10 +71,18 @@ type RegistryNeed struct {
 	Kind  string `json:"kind"`
 }
 
+// CINeed is one question to the API of CI: the provider is github or gitlab, and the path what
+// follows the API's URL.
+type CINeed struct {
+	Provider string `json:"provider"`
+	Path     string `json:"path"`
+}
+
 // Fetched is what a host fetched so far.
 type Fetched struct {
 	Git      []GitFetched      `json:"git,omitempty"`
 	Registry []RegistryFetched `json:"registry,omitempty"`
+	CI       []CIFetched       `json:"ci,omitempty"`
 }
 
 // GitFetched answers one GitNeed; a file that the commit lacks is nil.
@@ -95,6 +104,26 @@ type RegistryFetched struct {
 	Error     string `json:"error,omitempty"`
 	// Reason is unreachable, limited, denied, missing or refused.
 	Reason string `json:"reason,omitempty"`
+}
+
+// CIFetched answers one CINeed.
+type CIFetched struct {
+	Provider string `json:"provider"`
+	Path     string `json:"path"`
+	Text     string `json:"text,omitempty"`
+	Error    string `json:"error,omitempty"`
+	// Reason is one of those that RegistryFetched has.
+	Reason string `json:"reason,omitempty"`
+}
+
+// About is what the module is.
+type About struct {
+	Name    string   `json:"name"`
+	Version string   `json:"version"`
+	ABI     int      `json:"abi"`
+	Verbs   []string `json:"verbs"`
+	// Schemas are the digests of the JSON Schemas, by name: envelope, factory, images, state.
+	Schemas map[string]string `json:"schemas"`
 }
 
 // Build is what a build says beside its Dockerfile.

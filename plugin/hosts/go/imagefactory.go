@@ -147,8 +147,19 @@ func (e *Engine) Run(ctx context.Context, request Request, fetch Fetch) (*Answer
 		}
 		request.Fetched.Git = append(request.Fetched.Git, more.Git...)
 		request.Fetched.Registry = append(request.Fetched.Registry, more.Registry...)
+		request.Fetched.CI = append(request.Fetched.CI, more.CI...)
 	}
 	return nil, fmt.Errorf("the module still asks for more after %d rounds", maxRounds)
+}
+
+// About says what the module is.
+func (e *Engine) About(ctx context.Context) (*About, error) {
+	answer, err := e.Run(ctx, Request{Verb: "about"}, nil)
+	if err != nil {
+		return nil, err
+	}
+	about := new(About)
+	return about, json.Unmarshal(answer.Output, about)
 }
 
 // Generate renders a factory's files as Kubernetes objects.

@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -25,11 +27,11 @@ func engine(t testing.TB) *Engine {
 
 // Every exchange of the conformance kit: the same bytes as everywhere.
 func TestKit(t *testing.T) {
-	path := os.Getenv("IMAGE_FACTORY_KIT")
-	if path == "" {
-		path = "../../../target/kit/kit.jsonl"
+	folder := os.Getenv("IMAGE_FACTORY_KIT")
+	if folder == "" {
+		folder = "../../../target/kit"
 	}
-	kit, err := os.Open(path)
+	kit, err := os.Open(filepath.Join(folder, "kit.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +57,7 @@ func TestKit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			request = bytes.Repeat(part, max(exchange.Times, 1))
+			request = bytes.Repeat(part, exchange.Times)
 		}
 		answer, err := engine.Call(t.Context(), request)
 		if err != nil {
@@ -68,6 +70,16 @@ func TestKit(t *testing.T) {
 	}
 	if count < 100 {
 		t.Fatalf("the kit has only %d exchanges", count)
+	}
+}
+
+func TestAbout(t *testing.T) {
+	about, err := engine(t).About(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if about.ABI != ABIVersion || !slices.Contains(about.Verbs, "generate") || len(about.Schemas["images"]) != 71 {
+		t.Fatalf("%+v", about)
 	}
 }
 

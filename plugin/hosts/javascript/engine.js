@@ -3,6 +3,8 @@ import { call } from "./dist/image_factory.js";
 
 const ABI_VERSION = 1;
 const MAX_ROUNDS = 8;
+/** The longest request that the module takes, in bytes. */
+const MAX_REQUEST = 96_000_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -24,13 +26,14 @@ function print({ code, file, line, column, message }) {
 export class Engine {
   /** Bytes to bytes: the whole contract. */
   call(request) {
-    return call(request);
+    // One that is too long is refused for its length, so no more than that is copied into the module.
+    return call(request.length > MAX_REQUEST ? request.subarray(0, MAX_REQUEST + 1) : request);
   }
 
   /** One request, one answer; the answer may ask for more with `needs`. */
   ask(request) {
     const text = JSON.stringify({ abi: ABI_VERSION, ...request });
-    return JSON.parse(decoder.decode(call(encoder.encode(text))));
+    return JSON.parse(decoder.decode(this.call(encoder.encode(text))));
   }
 
   about() {
@@ -47,7 +50,7 @@ export class Engine {
   }
 
   async analyze(tree, { fetch, now, ...args }) {
-    const fetched = { git: [], registry: [] };
+    const fetched = { git: [], registry: [], ci: [] };
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const answer = this.ask({ verb: "analyze", tree, args, now, fetched });
       if (!answer.needs) {
@@ -61,6 +64,7 @@ export class Engine {
       const more = await fetch(answer.needs);
       fetched.git.push(...(more.git ?? []));
       fetched.registry.push(...(more.registry ?? []));
+      fetched.ci.push(...(more.ci ?? []));
     }
     throw new Error(`the module still asks for more after ${MAX_ROUNDS} rounds`);
   }

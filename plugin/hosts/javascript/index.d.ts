@@ -79,6 +79,7 @@ export interface Diagnostic {
 export interface Needs {
   git?: GitNeed[];
   registry?: RegistryNeed[];
+  ci?: CiNeed[];
 }
 
 export interface GitNeed {
@@ -93,9 +94,17 @@ export interface RegistryNeed {
   kind: "head" | "manifest" | "blob";
 }
 
+/** One question to the API of CI. */
+export interface CiNeed {
+  provider: "github" | "gitlab";
+  /** What follows the API's URL. */
+  path: string;
+}
+
 export interface Fetched {
   git?: GitFetched[];
   registry?: RegistryFetched[];
+  ci?: CiFetched[];
 }
 
 export interface GitFetched {
@@ -114,14 +123,26 @@ export interface RegistryFetched {
   mediaType?: string;
   text?: string;
   error?: string;
-  reason?: "unreachable" | "limited" | "denied" | "missing" | "refused";
+  reason?: Reason;
 }
+
+export interface CiFetched {
+  provider: "github" | "gitlab";
+  path: string;
+  text?: string;
+  error?: string;
+  reason?: Reason;
+}
+
+export type Reason = "unreachable" | "limited" | "denied" | "missing" | "refused";
 
 export interface About {
   name: string;
   version: string;
   abi: number;
   verbs: Verb[];
+  /** The digests of the JSON Schemas: of the envelope, and of the files that the module reads and writes. */
+  schemas: Record<"envelope" | "factory" | "images" | "state", string>;
 }
 
 export interface BasesArguments {
@@ -167,9 +188,23 @@ export interface AnalyzeArguments {
   fetch(needs: Needs): Fetched | Promise<Fetched>;
   /** RFC 3339 in UTC, to the second. */
   now: string;
-  image?: string;
+  /** The images to look at, by name. */
+  images?: string[];
+  /** All of them; state of others goes to the archive. */
   all?: boolean;
-  [argument: string]: Json | undefined | AnalyzeArguments["fetch"];
+  /** The tag and digest that the one image was published as. */
+  tag?: string;
+  digest?: string;
+  /** What images.yaml does not say. */
+  dockerfile?: string;
+  buildArgs?: Record<string, string>;
+  target?: string;
+  sourceRepo?: string;
+  sourceProvider?: string;
+  sourceBranch?: string;
+  sourceCommit?: string;
+  /** Whether to look at the one image in its registry, too. */
+  live?: boolean;
 }
 
 /** An answer with an error among its diagnostics. */

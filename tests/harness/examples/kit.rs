@@ -4,11 +4,12 @@
 //!
 //! ```text
 //! {"name":"generate/external-image#1","request":"{…}","answer":"{…}","sha256":"…"}
-//! {"name":"hostile/not-utf8","requestHex":"7bff7d","answer":"{…}","sha256":"…"}
+//! {"name":"hostile/not-utf8","requestHex":"7bff7d","times":1,"answer":"{…}","sha256":"…"}
 //! {"name":"hostile/100-megabytes","requestHex":"20","times":100000000,"answer":"{…}","sha256":"…"}
 //! ```
 //!
 //! The request is a text, or bytes in hexadecimal, repeated so many times; `sha256` is the answer's.
+//! The last exchange is one that succeeds: an instance is still usable after the hostile ones.
 //! The golden cases give the requests, and the native core the answers, which the tests hold to what
 //! the cases expect. `images-1.json` and `images-2000.json` are requests to measure with.
 
@@ -92,11 +93,18 @@ fn exchanges() -> Vec<Value> {
         let answer = abi::answer(text.as_bytes());
         all.push(exchange(name, json!({ "request": text }), &answer));
     }
-    let answer = abi::answer(b"{\xff}");
-    all.push(exchange("hostile/not-utf8", json!({"requestHex": "7bff7d"}), &answer));
-    let answer = abi::answer(&vec![b' '; 100_000_000]);
-    let request = json!({"requestHex": "20", "times": 100_000_000});
-    all.push(exchange("hostile/100-megabytes", request, &answer));
+    for (name, part, times) in [
+        ("hostile/not-utf8", b"{\xff}".as_slice(), 1),
+        ("hostile/95-megabytes", b"[", 95_000_000),
+        ("hostile/100-megabytes", b" ", 100_000_000),
+    ] {
+        let answer = abi::answer(&part.repeat(times));
+        let hex: String = part.iter().map(|byte| format!("{byte:02x}")).collect();
+        all.push(exchange(name, json!({"requestHex": hex, "times": times}), &answer));
+    }
+    let text = asks("reference", json!({"references": ["node"]}));
+    let answer = abi::answer(text.as_bytes());
+    all.push(exchange("after-hostile", json!({ "request": text }), &answer));
     all
 }
 

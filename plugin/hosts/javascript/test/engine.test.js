@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { FactoryError, load } from "image-factory";
 
@@ -7,6 +9,21 @@ const images = `- name: redis
   repository: library/redis
   allowTags: ^7
 `;
+
+test("the module says what it is", async () => {
+  const { abi, verbs, schemas } = (await load()).about();
+  assert.equal(abi, 1);
+  assert.ok(verbs.includes("generate"));
+  assert.deepEqual(Object.keys(schemas).sort(), ["envelope", "factory", "images", "state"]);
+  const envelope = readFileSync(new URL("../../../../docs/envelope.schema.json", import.meta.url));
+  assert.equal(schemas.envelope, `sha256:${createHash("sha256").update(envelope).digest("hex")}`);
+});
+
+test("a request of any length is answered", async () => {
+  const engine = await load();
+  const answer = JSON.parse(new TextDecoder().decode(engine.call(new Uint8Array(1_000_000_000))));
+  assert.equal(answer.diagnostics[0].code, "IF0007");
+});
 
 test("a factory becomes Warehouses", async () => {
   const engine = await load();

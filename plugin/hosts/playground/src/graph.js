@@ -1,4 +1,4 @@
-// The picture: base images on the left, what is built on them on the right.
+// The picture: what is built on something stands to its right.
 import dagre from "@dagrejs/dagre";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -10,24 +10,30 @@ function element(name, attributes, text) {
   return made;
 }
 
+function say([from, to, role]) {
+  return role === "publishes" ? `${from} publishes ${to}` : `${to} needs ${from} (${role})`;
+}
+
 /** Draws edges [from, to, role]; says the same as a list to who cannot see it. */
 export function draw(edges) {
   const graph = new dagre.graphlib.Graph();
-  graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 70, marginx: 8, marginy: 8 });
+  graph.setGraph({ rankdir: "LR", nodesep: 14, ranksep: 60, marginx: 8, marginy: 8 });
   for (const name of new Set(edges.flatMap(([from, to]) => [from, to]))) {
     graph.setNode(name, { width: name.length * 7.4 + 20, height: 30 });
   }
-  for (const [from, to, role] of edges) graph.setEdge(from, to, { role });
+  for (const edge of edges) graph.setEdge(edge[0], edge[1], { said: say(edge) });
   dagre.layout(graph);
   const { width, height } = graph.graph();
   const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img" });
-  const said = edges.map(([from, to, role]) => `${to} needs ${from} (${role})`).join("; ");
-  svg.setAttribute("aria-label", said);
+  svg.setAttribute("aria-label", edges.map(say).join("; "));
+  const arrow = element("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 8, refY: 4, markerWidth: 8, markerHeight: 8, orient: "auto" });
+  arrow.append(element("path", { d: "M0 0L8 4L0 8z", class: "arrow" }));
+  svg.append(arrow);
   for (const edge of graph.edges()) {
-    const { points, role } = graph.edge(edge);
+    const { points, said } = graph.edge(edge);
     const line = points.map(({ x, y }, at) => `${at ? "L" : "M"}${x} ${y}`).join("");
-    const path = element("path", { d: line });
-    path.append(element("title", {}, role));
+    const path = element("path", { d: line, "marker-end": "url(#arrow)" });
+    path.append(element("title", {}, said));
     svg.append(path);
   }
   for (const name of graph.nodes()) {

@@ -3,23 +3,23 @@ import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { yaml } from "@codemirror/lang-yaml";
 import { HighlightStyle, StreamLanguage, syntaxHighlighting } from "@codemirror/language";
 import { dockerFile } from "@codemirror/legacy-modes/mode/dockerfile";
-import { lintGutter, setDiagnostics } from "@codemirror/lint";
+import { lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { EditorState } from "@codemirror/state";
 import { EditorView, keymap, lineNumbers } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { load } from "image-factory";
 import { examples } from "./examples.js";
+import { answer, DOCKERFILE, managed } from "./factory.js";
 import { draw } from "./graph.js";
+import { dropped, fromFragment, opened, place, toFragment } from "./input.js";
 
 // Colours that can be read on both backgrounds.
 const colours = HighlightStyle.define([
   { tag: [tags.keyword, tags.propertyName, tags.definition(tags.propertyName)], color: "var(--accent)" },
   { tag: [tags.string, tags.literal], color: "var(--warn)" },
-  { tag: tags.comment, opacity: 0.75, fontStyle: "italic" },
+  { tag: tags.comment, color: "var(--faint)", fontStyle: "italic" },
 ]);
 
-const NOW = "2026-01-05T10:00:00Z";
-const DOCKERFILE = "Dockerfile";
 const at = (id) => document.getElementById(id);
 
 const packed = Uint8Array.from(atob(MODULE), (character) => character.charCodeAt(0));
@@ -29,174 +29,248 @@ const factory = await load(await new Response(unpacked).arrayBuffer());
 let files = {};
 let open = DOCKERFILE;
 let found = [];
+// The image that was chosen, empty for none; until then, and where it is not enrolled, the first one counts.
+let image;
+// What the editor knows of each file beside its text: selection and history.
+const states = new Map();
 
 const view = new EditorView({ parent: at("editor") });
 
+/** Opens a file in the editor. */
 function show(name) {
+  if (states.has(open)) states.set(open, view.state);
   open = name;
+  if (!states.has(name)) states.set(name, fresh(name));
+  view.setState(states.get(name));
+  at("files").replaceChildren(...names().map(tab));
+  at("editor").setAttribute("aria-labelledby", tabId(name));
+  at("remove").disabled = name === DOCKERFILE;
+  mark();
+}
+
+function fresh(name) {
   const extensions = [
     lineNumbers(),
     history(),
     // Tab leaves the editor, as it does everywhere on a page.
-    keymap.of([...defaultKeymap, ...historyKeymap]),
+    keymap.of([...defaultKeymap, ...historyKeymap, ...lintKeymap]),
     syntaxHighlighting(colours),
     lintGutter(),
     EditorView.lineWrapping,
-    EditorView.contentAttributes.of({ "aria-label": name, spellcheck: "false" }),
-    name.endsWith(".yaml") ? yaml() : StreamLanguage.define(dockerFile),
+    EditorView.contentAttributes.of({ "aria-label": name, spellcheck: "false", tabindex: "0" }),
+    name === DOCKERFILE ? StreamLanguage.define(dockerFile) : yaml(),
     EditorView.updateListener.of((update) => {
       if (!update.docChanged) return;
       files[name] = update.state.doc.toString();
       // The editor takes no marks while it is being changed.
-      queueMicrotask(answer);
+      queueMicrotask(refresh);
     }),
   ];
-  view.setState(EditorState.create({ doc: files[name], extensions }));
-  at("files").replaceChildren(...Object.keys(files).sort().map(tab));
-  mark();
+  return EditorState.create({ doc: files[name], extensions });
+}
+
+/** The Dockerfile first, then as a folder lists them. */
+function names() {
+  return [DOCKERFILE, ...Object.keys(files).filter((name) => name !== DOCKERFILE).sort()];
+}
+
+function tabId(name) {
+  return `tab-${name}`;
 }
 
 function tab(name) {
   const button = document.createElement("button");
   button.type = "button";
   button.role = "tab";
+  button.id = tabId(name);
   button.textContent = name;
   button.ariaSelected = String(name === open);
+  button.setAttribute("aria-controls", "editor");
   button.tabIndex = name === open ? 0 : -1;
-  button.onclick = () => show(name);
-  button.onkeydown = ({ key }) => {
-    const names = Object.keys(files).sort();
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
-    if (!step) return;
-    show(names[(names.indexOf(name) + step + names.length) % names.length]);
-    at("files").querySelector("[aria-selected=true]").focus();
+  button.onclick = () => {
+    show(name);
+    at(tabId(name)).focus();
+  };
+  button.onkeydown = (event) => {
+    const all = names();
+    const here = all.indexOf(name);
+    const to = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: all.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const next = all[(to + all.length) % all.length];
+    show(next);
+    at(tabId(next)).focus();
   };
   return button;
 }
 
+/** Positions are told in characters, and the editor counts UTF-16. */
+function position({ line, column, length = 0 }) {
+  const { from, text } = view.state.doc.line(Math.min(Math.max(line, 1), view.state.doc.lines));
+  const units = (count) => Array.from(text).slice(0, count).join("").length;
+  return { from: from + units(column - 1), to: from + units(column - 1 + length) };
+}
+
 function mark() {
-  const here = found.filter(({ file, line }) => file === open && line >= 1 && line <= view.state.doc.lines);
-  const marks = here.map(({ line, column, length, severity, message, code }) => {
-    const { from, to } = view.state.doc.line(line);
-    const start = Math.min(from + column - 1, to);
-    return { from: start, to: Math.min(start + length, to), severity, message: `${message} (${code})` };
-  });
+  const marks = found
+    .filter(({ file, line }) => file === open && line >= 1)
+    .map((one) => ({ ...position(one), severity: one.severity, message: `${one.message} (${one.code})` }));
   view.dispatch(setDiagnostics(view.state, marks));
 }
 
 function buildArguments() {
   const pairs = at("arguments").value.split("\n").filter((line) => line.includes("="));
-  return Object.fromEntries(pairs.map((line) => [line.slice(0, line.indexOf("=")).trim(), line.slice(line.indexOf("=") + 1)]));
+  return Object.fromEntries(
+    pairs.map((line) => [line.slice(0, line.indexOf("=")).trim(), line.slice(line.indexOf("=") + 1)]),
+  );
 }
 
-function answer() {
-  const target = at("target").value.trim();
-  const bases = factory.bases(files[DOCKERFILE] ?? "", {
-    buildArgs: buildArguments(),
-    ...(target && { target }),
-  });
-  const tree = Object.fromEntries(Object.entries(files).filter(([name]) => name !== DOCKERFILE));
-  const rendered = factory.ask({ verb: "generate", tree, args: { allowEmpty: true } });
-  found = [...bases.diagnostics, ...(rendered.diagnostics ?? [])];
-  showBases(bases);
+function input() {
+  return { files, image: at("image").value, arguments: at("arguments").value, target: at("target").value.trim() };
+}
+
+/** Asks the module about all input, and shows what it says. */
+function refresh() {
+  showImages();
+  const said = answer(factory, { ...input(), buildArgs: buildArguments() });
+  found = said.diagnostics;
+  showBases(said.bases);
   showDiagnostics();
-  const edges = bases.images.flatMap(({ reference, roles }) => [[reference, DOCKERFILE, roles.join(", ")]]);
-  edges.push(...recorded(tree));
-  at("graph").replaceChildren(edges.length ? draw(edges) : "nothing yet");
-  at("manifests").textContent = (rendered.manifests ?? []).map((it) => JSON.stringify(it, null, 2)).join("\n");
+  at("graph").replaceChildren(said.edges.length ? draw(said.edges) : "no image depends on another");
+  at("messages").textContent = said.messages.join("\n");
+  at("manifests").textContent = said.manifests || "none";
   mark();
 }
 
-/** The edges that state holds, as `status` tells them. */
-function recorded(tree) {
-  const { images = [] } = factory.ask({ verb: "status", tree, now: NOW }).output ?? {};
-  return images.flatMap(({ name, bases = [] }) => bases.map((base) => [base.name, name, (base.roles ?? []).join(", ")]));
+/** The images that the Dockerfile can be of. */
+function showImages() {
+  const all = managed(files).map(({ name }) => name);
+  const options = ["", ...all];
+  const select = at("image");
+  if (Array.from(select.options, ({ value }) => value).join("\n") !== options.join("\n")) {
+    select.replaceChildren(new Option("no image: read it alone", ""), ...all.map((name) => new Option(name)));
+  }
+  select.value = options.includes(image) ? image : (all[0] ?? "");
 }
 
-function showBases({ images }) {
+function showBases(images) {
   at("bases").replaceChildren(
     ...images.map(({ reference, roles, used, where }) => {
       const row = document.createElement("tr");
-      const lines = where.map(({ line }) => line).join(", ");
-      for (const text of [reference, used ? roles.join(", ") : `${roles.join(", ")} (unused)`, lines]) {
-        row.insertCell().textContent = text;
-      }
+      row.insertCell().textContent = reference;
+      row.insertCell().textContent = used ? roles.join(", ") : `${roles.join(", ")} (unused)`;
+      const places = row.insertCell();
+      where.forEach((place, number) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "place";
+        button.textContent = String(place.line);
+        button.ariaLabel = `${reference}, line ${place.line}, column ${place.column}`;
+        button.onclick = () => go({ file: DOCKERFILE, ...place });
+        places.append(number ? " " : "", button);
+      });
       return row;
     }),
   );
 }
 
 function showDiagnostics() {
+  const count = (severity) => found.filter((one) => one.severity === severity).length;
+  const told = [
+    [count("error"), "error"],
+    [count("warning"), "warning"],
+  ].filter(([number]) => number);
+  const summary = told.map(([number, word]) => `${number} ${word}${number > 1 ? "s" : ""}`).join(", ") || "none";
+  // A screen reader says what changes here, so only what changes is written.
+  if (at("summary").textContent !== summary) at("summary").textContent = summary;
   at("diagnostics").replaceChildren(
-    ...found.map(({ file, line, column, severity, message, hint, code }) => {
+    ...found.map((one) => {
+      const { file, line, column, severity, message, hint, code } = one;
       const item = document.createElement("li");
       const button = document.createElement("button");
       button.type = "button";
       button.className = severity;
-      const place = file ? `${file}:${line}:${column} ` : "";
-      button.textContent = `${severity}: ${place}${message} (${code})${hint ? `. Hint: ${hint}` : ""}`;
-      button.onclick = () => {
-        if (files[file] === undefined) return;
-        show(file);
-        const anchor = Math.min(view.state.doc.line(Math.max(line, 1)).from + column - 1, view.state.doc.length);
-        view.dispatch({ selection: { anchor }, scrollIntoView: true });
-        view.focus();
-      };
+      const where = file ? `${file}:${line}:${column} ` : "";
+      button.textContent = `${severity}: ${where}${message} (${code})${hint ? `. Hint: ${hint}` : ""}`;
+      button.onclick = () => go(one);
       item.append(button);
       return item;
     }),
   );
-  if (!found.length) at("diagnostics").textContent = "none";
 }
 
-function take(input) {
-  files = { ...input.files };
-  files[DOCKERFILE] ??= "";
-  at("arguments").value = input.arguments ?? "";
-  at("target").value = input.target ?? "";
+/** Opens a file at a place, and puts the cursor there. */
+function go(one) {
+  if (files[one.file] === undefined) return;
+  show(one.file);
+  view.dispatch({ selection: { anchor: position(one).from }, scrollIntoView: true });
+  view.focus();
+}
+
+function take(given) {
+  files = { [DOCKERFILE]: "", ...given.files };
+  states.clear();
+  at("arguments").value = given.arguments ?? "";
+  at("target").value = given.target ?? "";
+  image = given.image;
   open = DOCKERFILE;
-  answer();
   show(DOCKERFILE);
+  refresh();
 }
 
-function fragment() {
-  const text = JSON.stringify({ files, arguments: at("arguments").value, target: at("target").value });
-  const characters = Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte));
-  return `#${btoa(characters.join(""))}`;
-}
-
-function fromFragment() {
-  try {
-    const bytes = Uint8Array.from(atob(location.hash.slice(1)), (character) => character.charCodeAt(0));
-    const input = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof input.files === "object" ? input : undefined;
-  } catch {
-    return undefined;
+/** Takes more files in, in place of those of the same path, and opens the last. */
+function add(list) {
+  let last = open;
+  const left = [];
+  for (const [path, text] of list) {
+    const name = place(path, text);
+    if (name === undefined) {
+      left.push(path);
+      continue;
+    }
+    files[name] = text;
+    states.delete(name);
+    last = name;
   }
-}
-
-async function add(list) {
-  for (const file of list) {
-    const name = file.name.toLowerCase().includes("dockerfile") ? DOCKERFILE : file.name;
-    const isState = name.endsWith(".yaml") && !["images.yaml", "factory.yaml"].includes(name);
-    files[isState ? `state/images/${name}` : name] = await file.text();
-  }
-  answer();
-  show(open);
+  at("told").textContent = left.length ? `left out, since it is neither a Dockerfile nor YAML: ${left.join(", ")}` : "";
+  show(last);
+  refresh();
 }
 
 at("example").append(...Object.keys(examples).map((name) => new Option(name)));
 at("example").onchange = () => take(examples[at("example").value]);
-at("arguments").oninput = answer;
-at("target").oninput = answer;
-at("drop").onchange = () => add(at("drop").files);
-document.ondragover = (event) => event.preventDefault();
-document.ondrop = (event) => {
+for (const id of ["arguments", "target"]) at(id).oninput = refresh;
+at("image").onchange = () => {
+  image = at("image").value;
+  refresh();
+};
+at("open").onchange = async () => {
+  add(await opened(at("open").files));
+  at("open").value = "";
+};
+at("new").onsubmit = (event) => {
   event.preventDefault();
-  add(event.dataTransfer.files);
+  const name = at("path").value.trim();
+  if (!name) return;
+  files[name] ??= "";
+  at("path").value = "";
+  show(name);
+  refresh();
+  view.focus();
+};
+at("remove").onclick = () => {
+  delete files[open];
+  states.delete(open);
+  show(DOCKERFILE);
+  refresh();
+};
+document.ondragover = (event) => event.preventDefault();
+document.ondrop = async (event) => {
+  event.preventDefault();
+  add(await dropped(event.dataTransfer));
 };
 at("link").onclick = async () => {
-  window.history.replaceState(null, "", fragment());
+  window.history.replaceState(null, "", toFragment(input()));
   try {
     await navigator.clipboard.writeText(location.href);
     at("told").textContent = "copied";
@@ -204,6 +278,7 @@ at("link").onclick = async () => {
     at("told").textContent = "the link is in the address bar";
   }
 };
-
-take(fromFragment() ?? Object.values(examples)[0]);
+const start = () => take(fromFragment(location.hash) ?? Object.values(examples)[0]);
+window.onhashchange = start;
+start();
 document.documentElement.dataset.ready = "true";

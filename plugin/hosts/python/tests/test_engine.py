@@ -3,11 +3,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import extism
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
@@ -15,30 +14,48 @@ import image_factory
 from image_factory import Engine, FactoryError, Fetched, Needs
 
 HERE = Path(__file__).parent
-KIT = Path(os.environ.get("IMAGE_FACTORY_KIT", HERE / "../../../../target/kit/kit.jsonl"))
+KIT = Path(os.environ.get("IMAGE_FACTORY_KIT", HERE / "../../../../target/kit"))
+EXCHANGES = [json.loads(line) for line in (KIT / "kit.jsonl").read_text().splitlines()]
 IMAGES = "- name: redis\n  registry: docker.io\n  repository: library/redis\n  allowTags: ^7\n"
 
 
-def test_every_exchange_of_the_kit_gives_the_same_bytes() -> None:
-    engine = Engine()
-    exchanges = [json.loads(line) for line in KIT.read_text().splitlines()]
-    assert len(exchanges) > 100
-    for exchange in exchanges:
+def plain() -> Callable[[bytes], bytes]:
+    return Engine().call
+
+
+def extism_sdk() -> Callable[[bytes], bytes]:
+    """One instance for all calls. Any export will do: each takes the verb of the request."""
+    plugin = extism.Plugin((KIT / "plugin.wasm").read_bytes())
+    return lambda request: plugin.call("about", request, parse=bytes)
+
+
+@pytest.mark.parametrize("load", [plain, extism_sdk])
+def test_every_exchange_of_the_kit_gives_the_same_bytes(load: Callable[[], Callable[[bytes], bytes]]) -> None:
+    call = load()
+    assert len(EXCHANGES) > 100
+    for exchange in EXCHANGES:
         if "request" in exchange:
             request = exchange["request"].encode()
         else:
-            request = bytes.fromhex(exchange["requestHex"]) * exchange.get("times", 1)
-        answer = engine.call(request)
-        assert hashlib.sha256(answer).hexdigest() == exchange["sha256"], exchange["name"]
+            request = bytes.fromhex(exchange["requestHex"]) * exchange["times"]
+        assert hashlib.sha256(call(request)).hexdigest() == exchange["sha256"], exchange["name"]
 
 
 def test_every_exchange_is_of_the_schema() -> None:
-    schema = json.loads((HERE / "../../../../docs/envelope.schema.json").read_text())
-    for exchange in map(json.loads, KIT.read_text().splitlines()):
-        answer = json.loads(exchange["answer"])
-        jsonschema.validate(answer, {**schema, "$ref": "#/$defs/answer"})
+    text = (HERE / "../../../../docs/envelope.schema.json").read_bytes()
+    schema = json.loads(text)
+
+    def validator(of: str) -> jsonschema.Draft202012Validator:
+        return jsonschema.Draft202012Validator({**schema, "$ref": f"#/$defs/{of}"})
+
+    request, answer, about = validator("request"), validator("answer"), validator("about")
+    for exchange in EXCHANGES:
+        answer.validate(json.loads(exchange["answer"]))
         if "request" in exchange and not exchange["name"].startswith("hostile/"):
-            jsonschema.validate(json.loads(exchange["request"]), {**schema, "$ref": "#/$defs/request"})
+            request.validate(json.loads(exchange["request"]))
+    said = image_factory.about()
+    about.validate(said)
+    assert said["schemas"]["envelope"] == "sha256:" + hashlib.sha256(text).hexdigest()
 
 
 def test_a_factory_becomes_warehouses() -> None:
@@ -86,17 +103,3 @@ def test_analyze_fetches() -> None:
     now = "2026-01-05T10:00:00Z"
     files = image_factory.analyze({"images.yaml": images}, fetch=fetch, now=now, all=True)
     assert "state/images/web.yaml" in files
-
-
-def blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (HERE.parent / "README.md").read_text(), re.S)
-
-
-@pytest.mark.parametrize("program", blocks())
-def test_the_page_works_by_copy_and_paste(program: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    expected = re.findall(r"^# > (.*)$", program, re.M)
-    assert expected and done.stdout.splitlines() == expected

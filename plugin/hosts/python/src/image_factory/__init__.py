@@ -12,9 +12,10 @@ from functools import cache
 from typing import Any
 
 from .engine import Engine, FactoryError
-from .envelope import Answer, Bases, Diagnostic, Fetched, Generated, GitFetched, GitNeed, Needs
+from .envelope import About, Answer, Bases, Diagnostic, Fetched, Generated, GitFetched, GitNeed, Needs
 
 __all__ = [
+    "About",
     "Answer",
     "Bases",
     "Diagnostic",
@@ -37,7 +38,7 @@ def _engine() -> Engine:
     return Engine()
 
 
-def about() -> dict[str, Any]:
+def about() -> About:
     """What the module says of itself."""
     return _engine().about()
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import wasmtime
 
-from .envelope import Answer, Bases, Diagnostic, Fetched, Generated, Needs
+from .envelope import About, Answer, Bases, Diagnostic, Fetched, Generated, Needs
 
 ABI_VERSION = 1
 _MAX_ROUNDS = 8
@@ -65,9 +65,9 @@ class Engine:
         text = json.dumps({"abi": ABI_VERSION, "verb": verb, **request}, ensure_ascii=False)
         return cast(Answer, json.loads(self.call(text.encode())))
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> About:
         """What the module says of itself."""
-        return cast("dict[str, Any]", self.ask("about")["output"])
+        return cast(About, self.ask("about")["output"])
 
     def generate(self, tree: Mapping[str, str], **args: Any) -> Generated:
         """The Kubernetes objects of a factory; a FactoryError where a file is wrong."""
@@ -86,7 +86,7 @@ class Engine:
         **args: Any,
     ) -> dict[str, str | None]:
         """The state files that change, None where one goes; `fetch` gets what is asked for."""
-        fetched: Fetched = {"git": [], "registry": []}
+        fetched: Fetched = {"git": [], "registry": [], "ci": []}
         for _ in range(_MAX_ROUNDS):
             answer = self.ask("analyze", tree=dict(tree), args=args, now=now, fetched=fetched)
             if "needs" not in answer:
@@ -94,6 +94,7 @@ class Engine:
             more = fetch(answer["needs"])
             fetched["git"].extend(more.get("git", []))
             fetched["registry"].extend(more.get("registry", []))
+            fetched["ci"].extend(more.get("ci", []))
         raise RuntimeError(f"the module still asks for more after {_MAX_ROUNDS} rounds")
 
     def bases(self, dockerfile: str, *, file: str = "Dockerfile", **args: Any) -> Bases:

@@ -34,11 +34,19 @@ class RegistryNeed(TypedDict):
     kind: Literal["head", "manifest", "blob"]
 
 
+class CiNeed(TypedDict):
+    """One question to the API of CI; `path` is what follows the API's URL."""
+
+    provider: Literal["github", "gitlab"]
+    path: str
+
+
 class Needs(TypedDict, total=False):
     """What a host must fetch before it asks again."""
 
     git: list[GitNeed]
     registry: list[RegistryNeed]
+    ci: list[CiNeed]
 
 
 class GitFetched(TypedDict, total=False):
@@ -51,6 +59,9 @@ class GitFetched(TypedDict, total=False):
     error: str
 
 
+Reason = Literal["unreachable", "limited", "denied", "missing", "refused"]
+
+
 class RegistryFetched(TypedDict, total=False):
     """The answer to one RegistryNeed."""
 
@@ -60,7 +71,17 @@ class RegistryFetched(TypedDict, total=False):
     mediaType: str
     text: str
     error: str
-    reason: Literal["unreachable", "limited", "denied", "missing", "refused"]
+    reason: Reason
+
+
+class CiFetched(TypedDict, total=False):
+    """The answer to one CiNeed."""
+
+    provider: Literal["github", "gitlab"]
+    path: str
+    text: str
+    error: str
+    reason: Reason
 
 
 class Fetched(TypedDict, total=False):
@@ -68,6 +89,17 @@ class Fetched(TypedDict, total=False):
 
     git: list[GitFetched]
     registry: list[RegistryFetched]
+    ci: list[CiFetched]
+
+
+class About(TypedDict):
+    """What the module is; `schemas` are the digests of the schemas, by name."""
+
+    name: str
+    version: str
+    abi: int
+    verbs: list[str]
+    schemas: dict[str, str]
 
 
 class Answer(TypedDict, total=False):
