@@ -23,7 +23,7 @@ before(async () => {
   run("npm", "install", "--offline", "--no-audit", "--no-fund", "--silent", `./${packed}`);
   // The files of the README.
   for (const [, name, text] of readFileSync(join(here, "README.md"), "utf8").matchAll(
-    /^```\w+\n(?:\/\/|<!--) ([\w.]+).*\n(.*?)^```/gms,
+    /^```\w+\n(?:\/\/|<!--) ([\w.]+)[^\n]*\n(.*?)^```/gms,
   )) {
     writeFileSync(join(folder, name), text);
   }
@@ -68,11 +68,11 @@ test("Vite's development server serves it", async () => {
   }
 });
 
-const bundle = { absWorkingDir: folder, bundle: true, format: "esm", loader: { ".wasm": "binary" } };
+const bundle = { absWorkingDir: folder, bundle: true, format: "esm", loader: { ".wasm": "binary" }, target: "es2022" };
 
 test("esbuild builds it for Node", () => {
   const outfile = join(folder, "node.mjs");
-  esbuild.buildSync({ ...bundle, entryPoints: ["bundled.js"], platform: "node", outfile });
+  esbuild.buildSync({ ...bundle, entryPoints: ["bundled.js"], platform: "node", target: "node20", outfile });
   assert.equal(execFileSync("node", [outfile], { cwd: tmpdir(), encoding: "utf8" }), `${expected}\n`);
 });
 

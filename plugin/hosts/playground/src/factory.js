@@ -20,7 +20,7 @@ export function answer(module, { files, image, buildArgs, target }) {
 
   let messages = [];
   if (source) {
-    const analysis = analyze(module, { verb: "analyze", tree, args: { images: [image], ...build, target: undefined }, now }, dockerfile);
+    const analysis = analyze(module, { verb: "analyze", tree, args: { images: [image], ...build }, now }, dockerfile);
     found.push(...analysis.diagnostics);
     messages = analysis.messages;
     for (const [path, text] of Object.entries(analysis.files)) {
