@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -23,8 +24,9 @@ class World:
 
     def __init__(self, cluster, checks, program):
         self.cluster, self.checks, self.api = cluster, checks, cluster.api
-        self.host, self.registry = Host(f"{cluster.work}/loop"), Registry(cluster.registry)
-        self.node = Node(cluster.api, program, f"{cluster.work}/loop-node")
+        folder = tempfile.mkdtemp(prefix="world-", dir=cluster.work)
+        self.host, self.registry = Host(folder), Registry(cluster.registry)
+        self.node = Node(cluster.api, program, f"{folder}/node")
         self.factory = Factory(cluster, self.host, program)
         self.bases, self.numbers, self.lying = {}, itertools.count(1), False
         # The base image of an image, where that is not base/node; and its source, where not acme/shop.
