@@ -450,14 +450,15 @@ impl Answer<'_> {
                 places: vec![self.places.of(&state.span)],
                 arguments: state.names.clone(),
             };
-            match images.get_mut(&key(&found)) {
+            let key = key(&found);
+            match images.get_mut(&key) {
                 Some(image) => {
                     image.roles.extend(found.roles);
                     image.used |= found.used;
                     image.places.extend(found.places);
                     image.arguments.extend(found.arguments);
                 }
-                None => drop(images.insert(key(&found), found)),
+                None => drop(images.insert(key, found)),
             }
         }
         self.bases.images = images
@@ -484,7 +485,9 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     fn new(text: &'a str) -> Self {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let mut starts = Vec::with_capacity(text.len() / 32 + 1);
+        starts.push(0);
+        starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
         Places { text, starts }
     }
 

@@ -15,7 +15,9 @@ use crate::decide::{self, Fleet, Policy};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::factory::Factory;
 use crate::look::{with_looks, Look, Looker, Run};
+use crate::observe;
 use crate::runs;
+use crate::sorted::SortedMap;
 use crate::state::facts::{self, text, Seen};
 use crate::state::records::{change, Changes, Records};
 use crate::time::Time;
@@ -151,8 +153,8 @@ fn unrecorded(records: &Records<'_>, looker: &mut Looker<'_>, name: &str) -> Opt
     Some(runs)
 }
 
-/// Writes down what a look at an image found, made at `at`, and the run that it is to prove. A run
-/// whose key is recorded already is proved.
+/// Writes down what looks at base images, by name, and at an image found, made at `at`, and the run
+/// that it is to prove. A run whose key is recorded already is proved.
 ///
 /// # Errors
 /// What is wrong with the factory's files.
@@ -160,10 +162,16 @@ pub fn apply(
     tree: &Tree,
     name: &str,
     run: Option<&Run>,
+    bases: &SortedMap<Look>,
     look: Option<&Look>,
     at: Time,
 ) -> Result<Changes, Diagnostics> {
-    change(tree, at, &mut |records, factory| add_run(records, factory, name, run, look, at))
+    change(tree, at, &mut |records, factory| {
+        for (base, look) in bases {
+            observe::add_look(records, base, look, at);
+        }
+        add_run(records, factory, name, run, look, at);
+    })
 }
 
 /// The same, in state that changes.

@@ -277,7 +277,7 @@ pub struct Instructions {
 /// Reads a text; a trigger needs no FROM before its instruction.
 pub fn read(text: &str, is_trigger: bool) -> Instructions {
     let mut in_stage = is_trigger;
-    let mut instructions = Vec::new();
+    let mut instructions = Vec::with_capacity(text.len() / 64 + 1);
     let mut problems = Vec::new();
     let lines = lines::split(text, &mut |LogicalLine { source, node, heredocs }| {
         let (keyword, keyword_span) = (node.keyword, node.keyword_span.clone());

@@ -120,7 +120,7 @@ impl World {
 
     pub fn prove(&mut self, image: &str, run: &Run, look: &Look) {
         let at = self.now;
-        self.apply(|tree| prove::apply(tree, image, Some(run), Some(look), Time(at)));
+        self.apply(|tree| prove::apply(tree, image, Some(run), &SortedMap::new(), Some(look), Time(at)));
     }
 
     pub fn sweep(&mut self, bases: &SortedMap<Look>, images: &SortedMap<Look>) {

@@ -20,6 +20,7 @@ use image_factory::analyze::live;
 use image_factory::look::{Held, Look, Run};
 use image_factory::name;
 use image_factory::reference::ImageReference;
+use image_factory::sorted::SortedMap;
 use image_factory::state::Changes;
 use image_factory::time::Time;
 use image_factory::tree::Tree;
@@ -542,16 +543,20 @@ impl Factory {
 
     /// A Job looks at a base image; one that is as it was changes nothing.
     fn observe(&mut self, subject: usize, newest: &Release, now: i64) -> Vec<(usize, i64)> {
-        if self.seen[subject] == newest.digest || self.tree.text(&self.base_path(subject)).is_none() {
+        if !self.is_news(subject, newest) {
             return Vec::new();
         }
-        self.seen[subject].clone_from(&newest.digest);
-        let look = look(newest);
-        self.write(observe::apply(&self.tree, &self.names[subject], &look, Time(now)))
+        self.write(observe::apply(&self.tree, &self.names[subject], &look(newest), Time(now)))
     }
 
-    fn base_path(&self, subject: usize) -> String {
-        format!("state/base-images/{}.yaml", self.names[subject])
+    /// Whether the factory watches a base image and saw another release of it last; now it saw this.
+    fn is_news(&mut self, subject: usize, newest: &Release) -> bool {
+        let path = format!("state/base-images/{}.yaml", self.names[subject]);
+        let is_news = self.seen[subject] != newest.digest && self.tree.text(&path).is_some();
+        if is_news {
+            self.seen[subject].clone_from(&newest.digest);
+        }
+        is_news
     }
 
     /// The Job after a run looks at the image, at its base images and at the one that it publishes.
@@ -564,17 +569,19 @@ impl Factory {
         began: i64,
         now: i64,
     ) -> Vec<(usize, i64)> {
-        let mut turns = Vec::new();
+        let mut bases = SortedMap::new();
         for subject in app.uses.iter().copied().chain([self.bases + image]) {
-            turns.extend(self.observe(subject, live[subject].last().expect("it began with one"), now));
+            let newest = live[subject].last().expect("it began with one");
+            if self.is_news(subject, newest) {
+                bases.insert(self.names[subject].as_str(), look(newest));
+            }
         }
         let name = format!("app-{image}");
         let key = self.keys[image].take().expect("a run that ends was dispatched");
         let url = Some(format!("https://github.com/acme/{name}/actions/runs/1"));
         let run = Run { key, began: Time(began), succeeded: true, url, ..Run::default() };
         let look = self.look(image, app, live, held);
-        turns.extend(self.write(prove::apply(&self.tree, &name, Some(&run), Some(&look), Time(now))));
-        turns
+        self.write(prove::apply(&self.tree, &name, Some(&run), &bases, Some(&look), Time(now)))
     }
 
     /// An image as its registry and its provenance show it.
