@@ -13,16 +13,7 @@ import (
 
 // The health checks, in Argo CD's own Lua.
 func TestHealthOfKargosKinds(t *testing.T) {
-	text, err := os.ReadFile("../../cmp-sidecar/kustomize/health/health.yaml")
-	must(t, err)
-	var config struct{ Data map[string]string }
-	must(t, yaml.Unmarshal(text, &config))
-	overrides := map[string]v1alpha1.ResourceOverride{}
-	for key, script := range config.Data {
-		kind := strings.TrimPrefix(key, "resource.customizations.health.kargo.akuity.io_")
-		overrides["kargo.akuity.io/"+kind] = v1alpha1.ResourceOverride{HealthLua: script}
-	}
-	vm := lua.VM{ResourceOverrides: overrides}
+	vm := lua.VM{ResourceOverrides: healthChecks(t)}
 
 	type condition = map[string]any
 	is := func(kind, status, reason, message string) any {
@@ -66,4 +57,19 @@ func TestHealthOfKargosKinds(t *testing.T) {
 			t.Errorf("%s, %s: %q, not %q", c.kind, c.name, got, c.want)
 		}
 	}
+}
+
+// healthChecks is what the component `health` puts into argocd-cm.
+func healthChecks(t testing.TB) map[string]v1alpha1.ResourceOverride {
+	t.Helper()
+	text, err := os.ReadFile("../../cmp-sidecar/kustomize/health/health.yaml")
+	must(t, err)
+	var config struct{ Data map[string]string }
+	must(t, yaml.Unmarshal(text, &config))
+	overrides := map[string]v1alpha1.ResourceOverride{}
+	for key, script := range config.Data {
+		kind := strings.TrimPrefix(key, "resource.customizations.health.kargo.akuity.io_")
+		overrides["kargo.akuity.io/"+kind] = v1alpha1.ResourceOverride{HealthLua: script}
+	}
+	return overrides
 }
