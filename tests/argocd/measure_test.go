@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,7 +29,7 @@ func TestMeasure(t *testing.T) {
 	if os.Getenv("MEASURE") == "" {
 		t.Skip("MEASURE=1 measures, for some minutes")
 	}
-	fmt.Println("| images | at once | way | median, ms | p99, ms | largest child so far, MiB |\n| --- | --- | --- | --- | --- | --- |")
+	fmt.Println("| images | at once | way | median, ms | p99, ms |\n| --- | --- | --- | --- | --- |")
 	for _, images := range []int{10, 200, 2000} {
 		r := newRepo(t)
 		var list strings.Builder
@@ -109,7 +108,5 @@ func measure(t *testing.T, r *repo, way string, images, atOnce int) {
 	at := func(part int) float64 {
 		return float64(times[min(len(times)-1, len(times)*part/100)].Microseconds()) / 1000
 	}
-	var usage syscall.Rusage
-	must(t, syscall.Getrusage(syscall.RUSAGE_CHILDREN, &usage))
-	fmt.Printf("| %d | %d | %s | %.0f | %.0f | %d |\n", images, atOnce, way, at(50), at(99), usage.Maxrss>>10)
+	fmt.Printf("| %d | %d | %s | %.0f | %.0f |\n", images, atOnce, way, at(50), at(99))
 }
