@@ -6,31 +6,55 @@ use std::hint::black_box;
 
 use criterion::{criterion_group, criterion_main, Criterion, Throughput};
 use image_factory::abi::{answer, Fetched, Request, ABI_VERSION};
+use image_factory::tree::Tree;
 use image_factory_harness::synthetic;
 use image_factory_runner::host::{Abi, Host, Limits};
+use serde_json::{json, Value};
 
-fn generate(c: &mut Criterion) {
+/// One request, answered natively and by the module over both of its ABIs.
+fn compare(c: &mut Criterion, verb: &str, elements: usize, args: Value, tree: Tree) {
     let host = Host::embedded(Limits::default()).expect("the module runs where it was built");
-    let mut group = c.benchmark_group("generate");
-    for images in [4, 2000] {
-        let request = Request {
-            abi: ABI_VERSION,
-            verb: "generate".to_owned(),
-            args: serde_json::Value::Null,
-            now: "2026-01-05T10:00:00Z".to_owned(),
-            tree: synthetic::factory(images),
-            fetched: Fetched::default(),
-        };
-        let request = serde_json::to_vec(&request).expect("a request is plain data");
-        group.throughput(Throughput::Elements(images as u64));
-        group.bench_function(format!("{images}/native"), |b| b.iter(|| answer(black_box(&request))));
-        for (name, abi) in [("module", Abi::Plain), ("module, Extism", Abi::Extism)] {
-            group.bench_function(format!("{images}/{name}"), |b| {
-                b.iter(|| host.call(abi, "generate", request.clone()).expect("it is within the limits"));
-            });
-        }
+    let request = Request {
+        abi: ABI_VERSION,
+        verb: verb.to_owned(),
+        args,
+        now: "2026-01-05T10:00:00Z".to_owned(),
+        tree,
+        fetched: Fetched::default(),
+    };
+    let request = serde_json::to_vec(&request).expect("a request is plain data");
+    let mut group = c.benchmark_group(verb);
+    if elements > 2000 {
+        group.sample_size(10);
+    }
+    group.throughput(Throughput::Elements(elements as u64));
+    group.bench_function(format!("{elements}/native"), |b| b.iter(|| answer(black_box(&request))));
+    for (name, abi) in [("module", Abi::Plain), ("module, Extism", Abi::Extism)] {
+        group.bench_function(format!("{elements}/{name}"), |b| {
+            b.iter(|| host.call(abi, verb, request.clone()).expect("it is within the limits"));
+        });
     }
     group.finish();
+}
+
+fn generate(c: &mut Criterion) {
+    for images in [4, 2000] {
+        compare(c, "generate", images, Value::Null, synthetic::factory(images));
+    }
+}
+
+/// `decide` and what stands around it: state is read, derived and told.
+fn status(c: &mut Criterion) {
+    for images in [1000, 10_000] {
+        compare(c, "status", images, Value::Null, synthetic::fleet(images));
+    }
+}
+
+/// As many Dockerfiles as the public ones that their sizes are those of.
+fn bases(c: &mut Criterion) {
+    let file = |index| json!({"file": format!("{index}/Dockerfile"), "text": synthetic::dockerfile(index)});
+    let files: Vec<Value> = (0..2000).map(file).collect();
+    compare(c, "bases", files.len(), json!({"files": files}), Tree::default());
 }
 
 fn load(c: &mut Criterion) {
@@ -39,5 +63,5 @@ fn load(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, generate, load);
+criterion_group!(benches, generate, status, bases, load);
 criterion_main!(benches);

@@ -173,44 +173,42 @@ impl ImageReference {
     pub fn name(&self) -> String {
         match self.registry.as_str() {
             "" => self.repository.clone(),
-            registry => format!("{registry}/{}", self.repository),
+            registry => [registry, "/", &self.repository].concat(),
         }
     }
 
     /// All of it, with `latest` where neither tag nor digest is written.
     pub fn normalized(&self) -> String {
-        let latest = if self.tag.is_none() && self.digest.is_none() { ":latest" } else { "" };
-        format!("{}{latest}{}", self.name(), Suffix(self))
+        let mut name = self.name();
+        if self.tag.is_none() && self.digest.is_none() {
+            name.push_str(":latest");
+        }
+        self.with_tag_and_digest(name)
+    }
+
+    fn with_tag_and_digest(&self, mut name: String) -> String {
+        for (mark, part) in [(':', &self.tag), ('@', &self.digest)] {
+            if let Some(part) = part {
+                name.push(mark);
+                name.push_str(part);
+            }
+        }
+        name
     }
 
     /// As people write it: without `docker.io` and a single `library/`.
     pub fn familiar(&self) -> String {
         if self.registry != DEFAULT_DOMAIN {
-            return format!("{}{}", self.name(), Suffix(self));
+            return self.to_string();
         }
         let official = self.repository.strip_prefix("library/").filter(|rest| !rest.contains('/'));
-        format!("{}{}", official.unwrap_or(&self.repository), Suffix(self))
+        self.with_tag_and_digest(official.unwrap_or(&self.repository).to_owned())
     }
 }
 
 impl fmt::Display for ImageReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.name(), Suffix(self))
-    }
-}
-
-/// The tag and digest as written.
-struct Suffix<'a>(&'a ImageReference);
-
-impl fmt::Display for Suffix<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(tag) = &self.0.tag {
-            write!(f, ":{tag}")?;
-        }
-        match &self.0.digest {
-            Some(digest) => write!(f, "@{digest}"),
-            None => Ok(()),
-        }
+        f.write_str(&self.with_tag_and_digest(self.name()))
     }
 }
 

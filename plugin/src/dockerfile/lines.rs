@@ -197,19 +197,24 @@ impl Lines {
 
 /// The lines without their ends, up to the first that is too long, and that one.
 fn physical_lines(text: &str) -> (Vec<Range<usize>>, Option<Range<usize>>) {
+    let bytes = text.as_bytes();
     let mut lines = Vec::with_capacity(text.len() / 32 + 1);
     let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let end = start + line.len();
-        let without_end = line.strip_suffix('\n').unwrap_or(line);
-        if without_end.len() > MAX_LINE {
-            return (lines, Some(start..start + without_end.len()));
+    for end in ends(bytes).chain(bytes.last().filter(|last| **last != b'\n').map(|_| bytes.len())) {
+        if end - start > MAX_LINE {
+            return (lines, Some(start..end));
         }
-        let from = if start == 0 && line.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { start };
-        lines.push(from..(start + line.trim_end_matches(['\r', '\n']).len()).max(from));
-        start = end;
+        let from = if start == 0 && text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { start };
+        let returns = bytes[from..end].iter().rev().take_while(|byte| **byte == b'\r').count();
+        lines.push(from..end - returns);
+        start = end + 1;
     }
     (lines, None)
+}
+
+/// Where the line ends stand.
+pub fn ends(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at)
 }
 
 fn trim_start(text: &str, line: Range<usize>) -> Range<usize> {
