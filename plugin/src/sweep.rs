@@ -26,9 +26,7 @@ impl Args {
 }
 
 /// Brings state into line with images.yaml, looks at every base image and image, and leaves the
-/// heartbeat.
-///
-/// What is new in images.yaml is looked at when it has state: the next time.
+/// heartbeat. What is new in images.yaml is looked at, too.
 pub fn sweep(request: &Request, _: &Args) -> Answer {
     let (Files { factory, enrolments, state }, now, mut found) =
         match Files::of(request, false, Diagnostics::default()) {
@@ -36,9 +34,9 @@ pub fn sweep(request: &Request, _: &Args) -> Answer {
             Err(refusal) => return *refusal,
         };
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
+    let (git, mut messages, exit) = reconcile::enrolments(&mut records, request, &factory, &mut found);
     let bases: Vec<String> = records.base_images.keys().cloned().collect();
     let images: Vec<String> = records.images.keys().cloned().collect();
-    let (git, mut messages, exit) = reconcile::enrolments(&mut records, request, &factory, &mut found);
 
     let mut looker = Looker::new(&request.fetched);
     for name in &bases {

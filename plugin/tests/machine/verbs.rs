@@ -135,6 +135,21 @@ fn a_sweep_makes_good_what_was_lost_and_says_nothing_where_nothing_was() {
 }
 
 #[test]
+fn a_sweep_looks_at_what_it_enrols() {
+    let mut world = World::new(WEB);
+    world.dockerfile("acme/web", "FROM node:22\n");
+    let node = world.registry.publish("library/node:22", &platforms(&["node-a"], "2026-01-04T10:00:00Z"));
+    let postgres = platforms(&["postgres"], "2026-01-04T12:00:00Z");
+    let postgres = world.registry.publish("library/postgres:16-alpine", &postgres);
+    world.ask("sweep", json!({}));
+    assert_eq!(get(&world.base("node-22"), "currentDigest"), Some(node.as_str()));
+    assert_eq!(world.holds("web", "node-22"), (Some(node), Some("assumed".to_owned())));
+    assert_eq!(get(&world.image("postgres"), "currentDigest"), Some(postgres.as_str()));
+    world.ask("sweep", json!({}));
+    assert_eq!(world.changed, Vec::<String>::new());
+}
+
+#[test]
 fn an_image_that_its_run_did_not_publish_yet_is_waited_for() {
     let mut world = settled();
     world.wait(DAY);
