@@ -79,6 +79,11 @@ def runbook(cluster, checks, program):
         """The Promotions of rebuild-web that run, oldest first."""
         return [thing["metadata"]["name"] for thing in factory.promotions("rebuild-web") if thing.get("status", {}).get("phase") == "Running"]
 
+    def unfinished():
+        """The Promotions of rebuild-web that run, or wait for those, oldest first."""
+        done = {"Succeeded", "Failed", "Errored", "Aborted"}
+        return [thing["metadata"]["name"] for thing in factory.promotions("rebuild-web") if thing.get("status", {}).get("phase") not in done]
+
     def moves(waits=True):
         """The base image moves; web is pending, and a Promotion waits, or none has come within 5 s."""
         nonlocal number
@@ -96,9 +101,10 @@ def runbook(cluster, checks, program):
     for tool in ("kubectl", "kargo"):
         asked = len(world.runs("web"))
         moves()
-        stopped = waiting()[0]
+        ahead = unfinished()
         does("force", "Rebuild now", tool, WAREHOUSE=base)
-        does("and stop what waits", "Stop waiting", tool, PROMOTION=stopped)
+        for promotion in ahead:
+            does("and stop what is ahead", "Stop waiting", tool, PROMOTION=promotion)
         within(60, f"{tool}: a run is asked for, a day early", lambda: len(world.runs("web")) == asked + 1)
         inputs = (world.runs("web") or [{"inputs": {"reason": "", "key": ""}}])[-1]["inputs"]
         check(f"{tool}: the run knows who asked", WHO[tool] in inputs["reason"], inputs)
