@@ -25,11 +25,12 @@ use image_factory::yaml::{self, Map, Source, Value};
 const MAX_BYTES: u64 = 64 << 20;
 
 pub(crate) fn run(global: &Global) -> Result<u8, Failure> {
-    let mut text = String::new();
-    std::io::stdin().take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
+    let mut bytes = Vec::new();
+    std::io::stdin().take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(wrong(format!("the ResourceList is longer than {MAX_BYTES} bytes")));
     }
+    let text = String::from_utf8(bytes).map_err(|_| wrong("the ResourceList is not UTF-8".to_owned()))?;
     let mut list = read(&text)?;
     let spec = spec(&list)?;
 

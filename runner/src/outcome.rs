@@ -54,7 +54,13 @@ impl From<GitError> for Failure {
 
 impl From<WorktreeError> for Failure {
     fn from(error: WorktreeError) -> Self {
-        Failure::again("IF1020", error.to_string())
+        match error {
+            WorktreeError::System { .. } => Failure::again("IF1020", error.to_string()),
+            WorktreeError::Folder { path, message, hint } => {
+                let diagnostic = Diagnostic::error("IF1036", message).in_file(&path).hint(hint);
+                Failure { diagnostic, exit: FILES }
+            }
+        }
     }
 }
 

@@ -43,7 +43,8 @@ pub(crate) fn run(global: &Global, settings: &Settings) -> u8 {
 fn render_and_print(global: &Global, settings: &Settings) -> Result<u8, Failure> {
     let parameters = Parameters::from_environment()?;
     let folder = parameters.folder()?;
-    let _slot = settings.at_once.and_then(Slot::take);
+    let work = std::env::var_os("ARGOCD_CMP_WORKDIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let _slot = settings.at_once.and_then(|slots| Slot::take(&work, slots));
     let wanted = Wanted {
         kargo_version: parameters.kargo_version,
         allow_empty: parameters.allow_empty,
@@ -198,9 +199,8 @@ struct Slot(#[allow(dead_code, reason = "the lock ends with the file")] File);
 impl Slot {
     /// Waits for one of so many slots; none where the disk has no place for them, since a render
     /// with too much company is better than an error that Argo CD would keep for an hour.
-    fn take(slots: u32) -> Option<Slot> {
-        let folder = std::env::var_os("ARGOCD_CMP_WORKDIR").map_or_else(std::env::temp_dir, PathBuf::from);
-        let folder = folder.join("image-factory-slots");
+    fn take(work: &Path, slots: u32) -> Option<Slot> {
+        let folder = work.join("image-factory-slots");
         fs::create_dir_all(&folder).ok()?;
         let mut files = Vec::new();
         for number in 0..slots {
@@ -224,6 +224,22 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_render_at_once_than_there_are_slots() {
+        let work = tempfile::tempdir().expect("a folder can be made");
+        let mut taken: Vec<_> =
+            (0..4).map(|_| Slot::take(work.path(), 4).expect("the disk has room")).collect();
+        std::thread::scope(|scope| {
+            let (tell, told) = std::sync::mpsc::channel();
+            let path = work.path();
+            scope.spawn(move || tell.send(Slot::take(path, 4).is_some()));
+            let early = told.recv_timeout(Duration::from_millis(100));
+            assert_eq!(early, Err(std::sync::mpsc::RecvTimeoutError::Timeout), "a fifth found a slot");
+            taken.pop();
+            assert_eq!(told.recv(), Ok(true));
+        });
+    }
 
     fn refused(text: &str) -> String {
         let Failure { diagnostic, exit } = Parameters::read(text).expect_err(text);

@@ -22,10 +22,25 @@ const ARCHIVE: [&str; 2] = ["state/_archive/images", "state/_archive/base-images
 
 /// What could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {source}", .path.display())]
-pub struct WorktreeError {
-    path: PathBuf,
-    source: io::Error,
+pub enum WorktreeError {
+    /// The system failed; the next time it may not.
+    #[error("{}: {source}", .path.display())]
+    System {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No factory looks like this.
+    #[error("{path}: {message}")]
+    Folder {
+        /// Below the factory's folder.
+        path: String,
+        /// What is wrong.
+        message: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
 }
 
 /// Reads the factory's folder; the archive too where a verb may restore from it.
@@ -63,23 +78,34 @@ pub fn read_at_most(folder: &Path, archive: bool, limit: u64) -> Result<Tree, Wo
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(WorktreeError { path, source }),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                let part = if folder.join("state").is_dir() { *below } else { "state" };
+                let message = "this is a file, and state is kept in folders".to_owned();
+                return Err(WorktreeError::Folder {
+                    path: part.to_owned(),
+                    message,
+                    hint: "move it elsewhere",
+                });
+            }
+            Err(source) => return Err(WorktreeError::System { path, source }),
         };
         for entry in entries {
-            let entry = entry.map_err(|source| WorktreeError { path: path.clone(), source })?;
+            let entry = entry.map_err(|source| WorktreeError::System { path: path.clone(), source })?;
             let Some(name) = entry.file_name().to_str().map(|name| format!("{below}/{name}")) else {
-                let source = io::Error::other("a file's name is not UTF-8");
-                return Err(WorktreeError { path: entry.path(), source });
+                let path = format!("{below}/{}", entry.file_name().to_string_lossy());
+                let message = "the file's name is not UTF-8".to_owned();
+                return Err(WorktreeError::Folder { path, message, hint: "rename it, or delete it" });
             };
             total += insert(&mut tree, folder, name, MAX_FILE);
-            if total > limit {
-                let source = io::Error::other(format!("more than {} MiB in its files", limit >> 20));
-                return Err(WorktreeError { path: folder.to_path_buf(), source });
-            }
-            if tree.0.len() > MAX_FILES {
-                let source = io::Error::other(format!("more than {MAX_FILES} files"));
-                return Err(WorktreeError { path, source });
-            }
+            let message = if total > limit {
+                format!("the files up to here have more than {} MiB", limit >> 20)
+            } else if tree.0.len() > MAX_FILES {
+                format!("more than {MAX_FILES} files")
+            } else {
+                continue;
+            };
+            let hint = "delete what no verb wrote; a factory of this size needs several folders";
+            return Err(WorktreeError::Folder { path: (*below).to_owned(), message, hint });
         }
     }
     Ok(tree)
@@ -165,7 +191,7 @@ pub fn write(folder: &Path, files: &SortedMap<Option<String>>) -> Result<(), Wor
     let mut ready = Vec::new();
     for (name, text) in files {
         let path = folder.join(name);
-        let at = |source| WorktreeError { path: path.clone(), source };
+        let at = |source| WorktreeError::System { path: path.clone(), source };
         if let Some(link) = linked_part(folder, name) {
             return Err(at(io::Error::other(format!("`{link}` is a symbolic link"))));
         }
@@ -178,13 +204,13 @@ pub fn write(folder: &Path, files: &SortedMap<Option<String>>) -> Result<(), Wor
         ready.push((file, path));
     }
     for (file, path) in ready {
-        file.persist(&path).map_err(|error| WorktreeError { path, source: error.error })?;
+        file.persist(&path).map_err(|error| WorktreeError::System { path, source: error.error })?;
     }
     for name in files.iter().filter(|(_, text)| text.is_none()).map(|(name, _)| name) {
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(WorktreeError { path, source });
+                return Err(WorktreeError::System { path, source });
             }
             _ => {}
         }
@@ -196,4 +222,25 @@ pub fn write(folder: &Path, files: &SortedMap<Option<String>>) -> Result<(), Wor
 fn make_readable(file: &fs::File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::*;
+    use crate::outcome::{Failure, FILES};
+
+    #[test]
+    fn a_name_that_is_not_utf_8_is_told() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let images = folder.path().join("state/images");
+        fs::create_dir_all(&images).expect("a folder can be made");
+        fs::write(images.join(OsStr::from_bytes(b"\xff.yaml")), "").expect("a file can be written");
+        let failure = Failure::from(read(folder.path(), false).expect_err("no path in a tree has that name"));
+        assert_eq!(failure.exit, FILES);
+        let text = failure.diagnostic.to_string();
+        assert!(text.contains("IF1036") && text.contains("state/images/\u{fffd}.yaml"), "{text}");
+    }
 }

@@ -65,6 +65,8 @@ fn the_project_allows_the_kinds_that_are_rendered() {
         let group = api.rsplit_once('/').map_or("", |(group, _)| group);
         rendered.insert(kind(group, &text(&object["kind"])));
     }
+    // The examples of Secrets are for people: in git they would hold `replace-me`.
+    rendered.remove("/Secret");
     let project = &documents("cmp-sidecar/applications/project.yaml")[0]["spec"];
     let allowed: BTreeSet<String> = ["clusterResourceWhitelist", "namespaceResourceWhitelist"]
         .iter()
