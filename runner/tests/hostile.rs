@@ -37,6 +37,7 @@ const GUESTS: &[(&str, &str, &str, &str)] = &[
     ("forbidden-kind", "generate", "IF1009", "printed a v1 Secret"),
     ("forbidden-namespace", "generate", "IF1010", "namespace `kube-system`"),
     ("forbidden-annotation", "generate", "IF1011", "annotation `argocd.argoproj.io/sync-options`"),
+    ("number-annotation", "generate", "IF1006", "expected a string"),
     ("forbidden-label", "generate", "IF1011", "label `kargo.akuity.io/shard`"),
     ("no-export", "generate", "IF1012", "neither `if_call` nor `generate`"),
     ("other-types", "generate", "IF1012", "`if_alloc`"),
@@ -55,7 +56,13 @@ const MEMORY_KIB: u64 = 160 << 10;
 #[test]
 fn each_ends_in_its_own_error() {
     let mut failures = Vec::new();
-    for &(guest, verb, code, words) in GUESTS {
+    // In Argo CD the same, in one line.
+    let plugin = |&(guest, verb, code, words): &(&'static str, &'static str, &'static str, &'static str)| {
+        (verb == "generate").then_some((guest, "generate --plugin", code, words))
+    };
+    for (guest, verb, code, words) in GUESTS.iter().copied().chain(GUESTS.iter().filter_map(plugin)) {
+        let begins =
+            if verb == "generate --plugin" { format!("{code}: ") } else { format!("error[{code}]: ") };
         let folder = tempfile::tempdir().expect("a folder can be made");
         let factory = folder.path().join("factory");
         fs::create_dir_all(&factory).expect("a folder can be made");
@@ -63,7 +70,7 @@ fn each_ends_in_its_own_error() {
         let ended = run(guest, verb, &factory);
         if ended.exit != Some(70)
             || !ended.stdout.is_empty()
-            || !ended.stderr.starts_with(&format!("error[{code}]: "))
+            || !ended.stderr.starts_with(&begins)
             || !ended.stderr.contains(words)
             || ended.peak_kib > MEMORY_KIB
         {
@@ -99,7 +106,7 @@ struct Ended {
 
 fn run(guest: &str, verb: &str, factory: &Path) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_image-factory"));
-    command.arg(verb).arg(factory);
+    command.args(verb.split(' ')).current_dir(factory);
     if verb == "analyze" {
         command.args(["--all", "--offline"]);
     }
