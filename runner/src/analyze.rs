@@ -50,7 +50,7 @@ pub(crate) struct Flags {
     /// The commit to look at, instead of the branch's tip
     #[arg(long, value_name = "SHA")]
     source_commit: Option<String>,
-    /// A checkout that is already there, to look at instead of fetching
+    /// A checkout that is already there, to look at instead of fetching; its repository may be left out where it is the only one
     #[arg(long, value_name = "[REPOSITORY=]PATH")]
     source_dir: Vec<String>,
     /// A build argument, where images.yaml has none of its name

@@ -1,7 +1,7 @@
 //! Brings what the module asks for: files out of folders that are already there, or with git;
 //! documents from registries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -23,8 +23,10 @@ const MAX_FILE: u64 = 8 << 20;
 /// Where sources come from.
 #[derive(Default)]
 pub struct Sources {
-    /// Checkouts by repository; with no repository, of whatever is asked for.
+    /// Checkouts by repository; with no repository, of the only one that is asked for.
     folders: Vec<(Option<String>, PathBuf)>,
+    /// The repository that the checkout without a name is taken for.
+    only: Option<String>,
     /// Whether neither git nor a registry may be asked.
     offline: bool,
     /// Registries that speak HTTP, besides those of factory.yaml.
@@ -84,25 +86,48 @@ impl Sources {
         Ok(sources.fetch(needs, &|answer| progress.iter().for_each(|progress| progress.step(&step(answer)))))
     }
 
-    fn folder(&self, url: &str) -> Option<&Path> {
-        let matches = |repository: &str| {
-            let url = url.trim_end_matches('/').trim_end_matches(".git");
-            let repository = repository.trim_end_matches('/').trim_end_matches(".git");
-            url == repository || url.strip_suffix(repository).is_some_and(|rest| rest.ends_with(['/', ':']))
-        };
-        let named = self.folders.iter().find(|(repository, _)| repository.as_deref().is_some_and(matches));
-        let any = || self.folders.iter().find(|(repository, _)| repository.is_none());
-        named.or_else(any).map(|(_, folder)| folder.as_path())
+    /// The checkout of a repository; an error where one without a name would have to be of several.
+    fn folder(&mut self, url: &str, several: bool) -> Option<Result<PathBuf, String>> {
+        let named = self
+            .folders
+            .iter()
+            .find(|(repository, _)| repository.as_deref().is_some_and(|name| is_of(name, url)));
+        if let Some((_, folder)) = named {
+            return Some(Ok(folder.clone()));
+        }
+        let (_, folder) = self.folders.iter().find(|(repository, _)| repository.is_none())?;
+        if several || self.only.get_or_insert_with(|| url.to_owned()) != url {
+            let (name, folder) = (git::shown_url(url), folder.display());
+            return Some(Err(format!(
+                "several repositories are needed, and `--source-dir {folder}` does not say of which it is \
+                 (write `--source-dir {name}={folder}`)"
+            )));
+        }
+        Some(Ok(folder.clone()))
     }
+}
+
+/// Whether a repository's URL is the one that `--source-dir NAME=…` names, by its end or as a whole.
+fn is_of(name: &str, url: &str) -> bool {
+    let url = url.trim_end_matches('/').trim_end_matches(".git");
+    let name = name.trim_end_matches('/').trim_end_matches(".git");
+    url == name || url.strip_suffix(name).is_some_and(|rest| rest.ends_with(['/', ':']))
 }
 
 impl Fetch for Sources {
     fn git(&mut self, needs: &[GitNeed]) -> Vec<GitFetched> {
         let mut fetched: BTreeMap<usize, GitFetched> = BTreeMap::new();
         let mut remote = Vec::new();
+        let is_named = |url: &str| {
+            self.folders.iter().any(|(name, _)| name.as_deref().is_some_and(|name| is_of(name, url)))
+        };
+        let unnamed: BTreeSet<&str> =
+            needs.iter().map(|need| need.url.as_str()).filter(|url| !is_named(url)).collect();
+        let several = unnamed.len() > 1;
         for (at, need) in needs.iter().enumerate() {
-            match self.folder(&need.url) {
-                Some(folder) => drop(fetched.insert(at, from_folder(folder, need))),
+            match self.folder(&need.url, several) {
+                Some(Ok(folder)) => drop(fetched.insert(at, from_folder(&folder, need))),
+                Some(Err(error)) => drop(fetched.insert(at, failed(need, error))),
                 None if self.offline => {
                     let error = "no --source-dir holds it, and nothing is fetched".to_owned();
                     fetched.insert(at, failed(need, error));
@@ -221,5 +246,36 @@ impl Fetch for Nothing {
     fn ci(&mut self, _: &Tree, needs: &[CiNeed]) -> Vec<CiFetched> {
         let why = "this verb fetches nothing";
         needs.iter().map(|need| ci::refused(need, Reason::Unreachable, why.to_owned())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkout_without_a_name_is_of_one_repository() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        fs::write(folder.path().join("Dockerfile"), "FROM scratch\n").expect("a file can be written");
+        let path = folder.path().display().to_string();
+        let need = |name: &str| GitNeed {
+            url: format!("https://github.com/acme/{name}.git"),
+            reference: "main".to_owned(),
+            paths: vec!["Dockerfile".to_owned()],
+        };
+        let fetch = |flags: &[String], needs: &[GitNeed]| -> Vec<bool> {
+            let mut sources = Sources::new(flags, true).expect("the folder is there");
+            sources.git(needs).iter().map(|fetched| fetched.error.is_none()).collect()
+        };
+        let unnamed = [path.clone()];
+        assert_eq!(fetch(&unnamed, &[need("web")]), [true]);
+        assert_eq!(fetch(&unnamed, &[need("web"), need("api")]), [false, false]);
+        let one_named = [format!("acme/api={path}"), path];
+        assert_eq!(fetch(&one_named, &[need("web"), need("api")]), [true, true]);
+
+        let mut later = Sources::new(&unnamed, true).expect("the folder is there");
+        assert!(later.git(&[need("web")])[0].error.is_none());
+        let error = later.git(&[need("api")])[0].error.clone().unwrap_or_default();
+        assert!(error.contains("--source-dir https://github.com/acme/api.git="), "{error}");
     }
 }
