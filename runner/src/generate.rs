@@ -33,7 +33,7 @@ pub(crate) struct Flags {
     /// Run as Argo CD's plugin: settings from ARGOCD_APP_PARAMETERS, one object a line, short errors
     #[arg(long, conflicts_with_all = ["dir", "output", "kargo_version", "allow_empty"])]
     plugin: bool,
-    /// Seconds after which the plugin gives up; fewer than the 60 after which Argo CD kills it
+    /// Seconds after which the plugin gives up; fewer than Argo CD gives it, which are 60 unless that was raised
     #[arg(long, value_name = "SECONDS", default_value_t = 45, requires = "plugin", value_parser = clap::value_parser!(u32).range(1..=3600))]
     deadline: u32,
     /// How many renders of the plugin go on at once; the others wait [default: any number]
