@@ -46,8 +46,10 @@ def test_every_exchange_is_of_the_schema() -> None:
     schema = json.loads(text)
 
     def validator(of: str) -> jsonschema.Draft202012Validator:
-        return jsonschema.Draft202012Validator({**schema, "$ref": f"#/$defs/{of}"})
+        return jsonschema.Draft202012Validator({"$defs": schema["$defs"], "$ref": f"#/$defs/{of}"})
 
+    whole = jsonschema.Draft202012Validator(schema)
+    assert not whole.is_valid({"verb": 1})
     request, answer, about = validator("request"), validator("answer"), validator("about")
     for exchange in EXCHANGES:
         answer.validate(json.loads(exchange["answer"]))
