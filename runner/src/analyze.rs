@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::bases::build_args;
 use crate::change::{self, Target};
 use crate::cli::Global;
-use crate::fetch::Sources;
+use crate::fetch::{Checkouts, Sources};
 use crate::outcome::Failure;
 
 /// The flags of `analyze`.
@@ -50,9 +50,8 @@ pub(crate) struct Flags {
     /// The commit to look at, instead of the branch's tip
     #[arg(long, value_name = "SHA")]
     source_commit: Option<String>,
-    /// A checkout that is already there, to look at instead of fetching; its repository may be left out where it is the only one
-    #[arg(long, value_name = "[REPOSITORY=]PATH")]
-    source_dir: Vec<String>,
+    #[command(flatten)]
+    checkouts: Checkouts,
     /// A build argument, where images.yaml has none of its name
     #[arg(long, value_name = "NAME=VALUE")]
     build_arg: Vec<String>,
@@ -65,7 +64,7 @@ pub(crate) struct Flags {
 }
 
 pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
-    let mut sources = Sources::new(&flags.source_dir, flags.offline)?;
+    let mut sources = Sources::new(&flags.checkouts.source_dir, flags.offline)?;
     let args = json!({
         "images": flags.image,
         "all": flags.all,

@@ -20,13 +20,21 @@ use crate::registry::{self, Pace, Registries, Settings};
 /// The largest source file that is read, in bytes.
 const MAX_FILE: u64 = 8 << 20;
 
+/// The flag of verbs that look at Dockerfiles.
+#[derive(clap::Args)]
+pub(crate) struct Checkouts {
+    /// A checkout that is already there, to look at instead of fetching; its repository may be left out where it is the only one
+    #[arg(long, value_name = "[REPOSITORY=]PATH")]
+    pub source_dir: Vec<String>,
+}
+
 /// Where sources come from.
 #[derive(Default)]
 pub struct Sources {
     /// Checkouts by repository; with no repository, of the only one that is asked for.
     folders: Vec<(Option<String>, PathBuf)>,
-    /// The repository that the checkout without a name is taken for.
-    only: Option<String>,
+    /// The repositories that only the checkout without a name could be of.
+    unnamed: BTreeSet<String>,
     /// Whether neither git nor a registry may be asked.
     offline: bool,
     /// Registries that speak HTTP, besides those of factory.yaml.
@@ -86,24 +94,12 @@ impl Sources {
         Ok(sources.fetch(needs, &|answer| progress.iter().for_each(|progress| progress.step(&step(answer)))))
     }
 
-    /// The checkout of a repository; an error where one without a name would have to be of several.
-    fn folder(&mut self, url: &str, several: bool) -> Option<Result<PathBuf, String>> {
-        let named = self
-            .folders
-            .iter()
-            .find(|(repository, _)| repository.as_deref().is_some_and(|name| is_of(name, url)));
-        if let Some((_, folder)) = named {
-            return Some(Ok(folder.clone()));
-        }
-        let (_, folder) = self.folders.iter().find(|(repository, _)| repository.is_none())?;
-        if several || self.only.get_or_insert_with(|| url.to_owned()) != url {
-            let (name, folder) = (git::shown_url(url), folder.display());
-            return Some(Err(format!(
-                "several repositories are needed, and `--source-dir {folder}` does not say of which it is \
-                 (write `--source-dir {name}={folder}`)"
-            )));
-        }
-        Some(Ok(folder.clone()))
+    /// The checkout of a repository, by its name, else the one without a name.
+    fn folder(&self, url: &str) -> Option<&(Option<String>, PathBuf)> {
+        let is_named =
+            |(name, _): &&(Option<String>, PathBuf)| name.as_deref().is_some_and(|name| is_of(name, url));
+        let any = || self.folders.iter().find(|(name, _)| name.is_none());
+        self.folders.iter().find(is_named).or_else(any)
     }
 }
 
@@ -118,16 +114,20 @@ impl Fetch for Sources {
     fn git(&mut self, needs: &[GitNeed]) -> Vec<GitFetched> {
         let mut fetched: BTreeMap<usize, GitFetched> = BTreeMap::new();
         let mut remote = Vec::new();
-        let is_named = |url: &str| {
-            self.folders.iter().any(|(name, _)| name.as_deref().is_some_and(|name| is_of(name, url)))
-        };
-        let unnamed: BTreeSet<&str> =
-            needs.iter().map(|need| need.url.as_str()).filter(|url| !is_named(url)).collect();
-        let several = unnamed.len() > 1;
+        let unnamed = needs.iter().filter(|need| matches!(self.folder(&need.url), Some((None, _))));
+        let unnamed: Vec<String> = unnamed.map(|need| need.url.clone()).collect();
+        self.unnamed.extend(unnamed);
         for (at, need) in needs.iter().enumerate() {
-            match self.folder(&need.url, several) {
-                Some(Ok(folder)) => drop(fetched.insert(at, from_folder(&folder, need))),
-                Some(Err(error)) => drop(fetched.insert(at, failed(need, error))),
+            match self.folder(&need.url) {
+                Some((None, folder)) if self.unnamed.len() > 1 => {
+                    let (name, folder) = (git::shown_url(&need.url), folder.display());
+                    let error = format!(
+                        "several repositories are needed, and `--source-dir {folder}` does not say of which it is \
+                         (write `--source-dir {name}={folder}`)"
+                    );
+                    fetched.insert(at, failed(need, error));
+                }
+                Some((_, folder)) => drop(fetched.insert(at, from_folder(folder, need))),
                 None if self.offline => {
                     let error = "no --source-dir holds it, and nothing is fetched".to_owned();
                     fetched.insert(at, failed(need, error));

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::change::{self, Target};
 use crate::cli::Global;
-use crate::fetch::Sources;
+use crate::fetch::{Checkouts, Sources};
 use crate::outcome::Failure;
 
 /// The flags of `reconcile`.
@@ -17,15 +17,14 @@ Examples:
 pub(crate) struct Flags {
     #[command(flatten)]
     target: Target,
-    /// A checkout that is already there, to look at instead of fetching
-    #[arg(long, value_name = "[REPOSITORY=]PATH")]
-    source_dir: Vec<String>,
+    #[command(flatten)]
+    checkouts: Checkouts,
     /// Fetch nothing: what no --source-dir holds is not reached
     #[arg(long)]
     offline: bool,
 }
 
 pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
-    let mut sources = Sources::new(&flags.source_dir, flags.offline)?;
+    let mut sources = Sources::new(&flags.checkouts.source_dir, flags.offline)?;
     change::run(global, &flags.target, "reconcile", &json!({}), &mut sources)
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::change::{self, Target};
 use crate::cli::Global;
-use crate::fetch::Sources;
+use crate::fetch::{Checkouts, Sources};
 use crate::outcome::Failure;
 
 /// The flags of `sweep`.
@@ -17,12 +17,11 @@ Examples:
 pub(crate) struct Flags {
     #[command(flatten)]
     target: Target,
-    /// A checkout that is already there, to look at instead of fetching
-    #[arg(long, value_name = "[REPOSITORY=]PATH")]
-    source_dir: Vec<String>,
+    #[command(flatten)]
+    checkouts: Checkouts,
 }
 
 pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
-    let mut sources = Sources::new(&flags.source_dir, false)?;
+    let mut sources = Sources::new(&flags.checkouts.source_dir, false)?;
     change::run(global, &flags.target, "sweep", &json!({}), &mut sources)
 }
