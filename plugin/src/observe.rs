@@ -4,7 +4,7 @@ use crate::abi::{Answer, Arguments, Request};
 use crate::analyze::live;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::look::{with_looks, Look};
-use crate::sorted::sort_by;
+use crate::sorted::{sort_by, SortedMap};
 use crate::state::facts::{self, text};
 use crate::state::records::{change, names, Changes, Records};
 use crate::time::Time;
@@ -57,6 +57,13 @@ pub fn observe(request: &Request, args: &Args) -> Answer {
 /// What is wrong with the factory's files.
 pub fn apply(tree: &Tree, base: &str, look: &Look, at: Time) -> Result<Changes, Diagnostics> {
     change(tree, at, &mut |records, _| add_look(records, base, look, at))
+}
+
+/// The same of many, in state that changes, all made at `at`.
+pub(crate) fn add_looks(records: &mut Records<'_>, looks: &SortedMap<Look>, at: Time) {
+    for (name, look) in looks {
+        add_look(records, name, look, at);
+    }
 }
 
 /// The same, in state that changes.

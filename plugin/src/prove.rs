@@ -167,9 +167,7 @@ pub fn apply(
     at: Time,
 ) -> Result<Changes, Diagnostics> {
     change(tree, at, &mut |records, factory| {
-        for (base, look) in bases {
-            observe::add_look(records, base, look, at);
-        }
+        observe::add_looks(records, bases, at);
         add_run(records, factory, name, run, look, at);
     })
 }

@@ -88,9 +88,7 @@ pub(crate) fn add_looks(
     images: &SortedMap<Look>,
     at: Time,
 ) {
-    for (name, look) in bases {
-        observe::add_look(records, name, look, at);
-    }
+    observe::add_looks(records, bases, at);
     for (name, look) in images {
         live::add_look(records, name, look, at);
     }
