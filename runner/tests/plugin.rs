@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -340,6 +340,11 @@ fn many_at_once_take_turns() {
         renders.into_iter().map(|render| render.join().expect("it ends")).collect()
     });
     assert!(rendered.iter().all(|objects| objects.as_ref().is_ok_and(|all| all.len() == 2)), "{rendered:?}");
+    let slots: Vec<PathBuf> = fs::read_dir(sidecar.work.path().join("image-factory-slots"))
+        .expect("it is there")
+        .map(|entry| entry.expect("it can be read").path())
+        .collect();
+    assert_eq!(slots.len(), 4, "{slots:?}");
 }
 
 #[test]
