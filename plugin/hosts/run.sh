@@ -6,9 +6,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 root=$(cd ../.. && pwd)
 target=${CARGO_TARGET_DIR:-$root/target}
+kustomize=sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
 
 reachable() { # from the registries of all three languages
-  npm view --silent esbuild version && python3 -m pip index versions pytest && go list -m sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+  npm view --silent esbuild version && python3 -m pip index versions pytest && go list -m $kustomize
 }
 (cd go && reachable) >/dev/null 2>&1 || { echo "skipped: the hosts' tests need npm, PyPI and Go's module proxy" >&2; exit 0; }
 
@@ -42,7 +43,7 @@ echo "== playground"
 (cd playground && npm ci --silent --no-audit --no-fund && npm run --silent build && npm test)
 
 echo "== kustomize"
-GOBIN=$target/hosts-bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+GOBIN=$target/hosts-bin go install $kustomize
 export PATH=$target/hosts-bin:$PATH
 ./krm.sh "$target/debug/image-factory"
 
