@@ -99,7 +99,7 @@ pub(crate) struct Edge {
 /// Looks at the Dockerfiles of the chosen images and brings their state up to date.
 pub fn analyze(request: &Request, args: &Args) -> Answer {
     let (Files { factory, enrolments, state }, now, mut found) =
-        match Files::of(request, false, Diagnostics::default()) {
+        match Files::of(request, Diagnostics::default()) {
             Ok(files) => files,
             Err(refusal) => return *refusal,
         };

@@ -46,7 +46,8 @@ impl<'n, 'a> Fields<'n, 'a> {
             }),
             _ => {
                 let message = format!("{what} must be a map, this is {}", node.kind());
-                found.push(source.error("IF0110", node.place, message));
+                let hint = "write `key: value`, each key on a line of its own";
+                found.push(source.error("IF0110", node.place, message).hint(hint));
                 None
             }
         }
@@ -174,7 +175,12 @@ impl<'n, 'a> Fields<'n, 'a> {
     /// Reports a value of another type than it must have.
     pub fn wrong_type(&mut self, key: &str, expected: &str, node: &Node<'_>) {
         let message = format!("`{key}` must be {expected}, this is {}", node.kind());
-        self.found.push(self.source.error("IF0110", node.place, message));
+        let hint = match expected {
+            "a string" => format!("write one value behind `{key}:`"),
+            "a map of strings" => format!("write `{key}: {{NAME: value}}`"),
+            _ => format!("write `{key}: [one, two]`"),
+        };
+        self.found.push(self.source.error("IF0110", node.place, message).hint(hint));
     }
 
     /// Warns about every key that nobody asked for.

@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::duration::Duration;
 use crate::entry::{self, Entry, Monitored};
 use crate::factory::{self, Factory};
-use crate::images::{self, Enrolments};
+use crate::images::{self, Empty, Enrolments};
 use crate::manifest::{Head, Render};
 use crate::name;
 use crate::pipeline;
@@ -78,7 +78,8 @@ impl<'t> Inputs<'t> {
         let factory = factory::read(&request.tree, found);
         check_pin(&factory, args, request, found);
         let kargo = args.kargo_version().ok().flatten().unwrap_or(factory.kargo);
-        let enrolments = images::read(&request.tree, args.allow_empty, found);
+        let empty = if args.allow_empty { Empty::Taken } else { Empty::Refused };
+        let enrolments = images::read(&request.tree, empty, found);
         let state = state::read(&request.tree, found);
         if found.has_errors() {
             return None;

@@ -184,10 +184,19 @@ pub struct Build {
     pub inputs: SortedMap<String>,
 }
 
+/// Whether an images.yaml may enrol no image at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Empty {
+    /// It may not: with pruning on, a silent render deletes.
+    Refused,
+    /// Only where it says so itself, by `[]`: then every image is archived.
+    Listed,
+    /// Also where the file has no content.
+    Taken,
+}
+
 /// Reads and checks images.yaml.
-///
-/// An empty list is an error unless `allow_empty` is set: with pruning on, silence deletes.
-pub fn read(tree: &Tree, allow_empty: bool, found: &mut Diagnostics) -> Enrolments {
+pub fn read(tree: &Tree, empty: Empty, found: &mut Diagnostics) -> Enrolments {
     let Some(text) = text(tree, PATH, MAX_BYTES, found) else { return Enrolments::new() };
     let source = Source { file: PATH, text };
     let root = match yaml::parse(source) {
@@ -197,17 +206,20 @@ pub fn read(tree: &Tree, allow_empty: bool, found: &mut Diagnostics) -> Enrolmen
             return Enrolments::new();
         }
     };
-    let is_empty = match &root {
-        None => true,
-        Some(node) => matches!(&node.content, Content::List(items) if items.is_empty()),
+    let is_empty_list = matches!(&root, Some(Node { content: Content::List(items), .. }) if items.is_empty());
+    let refused = match empty {
+        Empty::Refused if root.is_none() || is_empty_list => Some((
+            "no image is enrolled; an empty render would delete every Warehouse",
+            "enrol an image, or pass `--allow-empty` if that is meant",
+        )),
+        Empty::Listed if root.is_none() => {
+            Some(("no image is enrolled", "enrol an image, or write `[]` if every image is to be archived"))
+        }
+        _ => None,
     };
-    if is_empty && !allow_empty {
+    if let Some((message, hint)) = refused {
         let place = Place { line: 1, column: 1, length: 1, start: 0 };
-        found.push(
-            source
-                .error("IF0202", place, "no image is enrolled; an empty render would delete every Warehouse")
-                .hint("enrol an image, or pass `--allow-empty` if that is meant"),
-        );
+        found.push(source.error("IF0202", place, message).hint(hint));
     }
     let Some(root) = root else { return Enrolments::new() };
     let Content::List(items) = &root.content else {
@@ -246,11 +258,13 @@ pub(crate) fn text<'t>(
 ) -> Option<&'t str> {
     use crate::diagnostic::{Diagnostic, Location};
     let error = |code: &str, message: String| Diagnostic::error(code, message).in_file(path);
+    let too_large = |bytes: u64, limit: u64| {
+        error("IF0121", format!("the file has {bytes} bytes, {limit} are read at most"))
+            .hint("remove what does not belong into it")
+    };
     let diagnostic = match tree.0.get(path) {
         Some(File::Text(text)) if text.len() <= max_bytes => return Some(text),
-        Some(File::Text(text)) => {
-            error("IF0121", format!("the file has {} bytes, {max_bytes} are read at most", text.len()))
-        }
+        Some(File::Text(text)) => too_large(text.len() as u64, max_bytes as u64),
         Some(File::Refused { refused }) => match refused {
             Refusal::Symlink => {
                 error("IF0122", "the file is a symbolic link, and those are not followed".into())
@@ -259,11 +273,11 @@ pub(crate) fn text<'t>(
             Refusal::NotUtf8 { line, column } => Diagnostic::error("IF0123", "the file is not UTF-8 here")
                 .at(Location::at(path, *line, *column))
                 .hint("save it as UTF-8 without other encodings"),
-            Refusal::TooLarge { bytes, limit } => {
-                error("IF0121", format!("the file has {bytes} bytes, {limit} are read at most"))
-            }
-            Refusal::NotAFile => error("IF0124", "this is not a regular file".into()),
-            Refusal::Unreadable(why) => error("IF0124", format!("the file cannot be read: {why}")),
+            Refusal::TooLarge { bytes, limit } => too_large(*bytes, *limit),
+            Refusal::NotAFile => error("IF0124", "this is not a regular file".into())
+                .hint("put a file in its place, or remove it"),
+            Refusal::Unreadable(why) => error("IF0124", format!("the file cannot be read: {why}"))
+                .hint("let the user that runs this read it"),
         },
         None => error("IF0201", "there is no such file".into())
             .hint("create it with a list of images, or name the folder that holds it"),
@@ -354,7 +368,11 @@ fn image(fields: &mut Fields<'_, '_>) -> Option<ImageReference> {
             Some((registry.place, format!("`{}` is not the host of a registry", registry.value)))
         }
         Ok(image) => return Some(image),
-        Err(error) => Some((repository.place, format!("`{whole}` is not an image: {error}"))),
+        Err(error) => {
+            let is_registry = ImageReference::parse(&format!("{}/x", registry.value)).is_ok();
+            let place = if is_registry { repository.place } else { registry.place };
+            Some((place, format!("`{whole}` is not an image: {error}")))
+        }
     };
     if let Some((place, problem)) = problem {
         fields.found.push(
@@ -647,7 +665,7 @@ mod tests {
         let errors_of = |entries: usize| {
             let (mut tree, mut found) = (Tree::default(), Diagnostics::default());
             tree.insert(PATH, "- name: a\n  repository: b\n".repeat(entries));
-            read(&tree, false, &mut found);
+            read(&tree, super::Empty::Refused, &mut found);
             assert!(found.0.iter().all(Diagnostic::is_error));
             found.0
         };

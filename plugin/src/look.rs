@@ -48,11 +48,11 @@ pub(crate) fn with_looks(
     request: &Request,
     verb: &mut dyn FnMut(&mut Records<'_>, &Factory, &mut Looker<'_>, Time),
 ) -> Answer {
-    let (Files { factory, enrolments, state }, now, found) =
-        match Files::of(request, true, Diagnostics::default()) {
-            Ok(files) => files,
-            Err(refusal) => return *refusal,
-        };
+    let (Files { factory, enrolments, state }, now, found) = match Files::of(request, Diagnostics::default())
+    {
+        Ok(files) => files,
+        Err(refusal) => return *refusal,
+    };
     let mut records = Records::new(&request.tree, &state, &enrolments, &request.now);
     let mut looker = Looker::new(&request.fetched);
     verb(&mut records, &factory, &mut looker, now);

@@ -29,7 +29,7 @@ impl Args {
 /// Brings state into line with images.yaml.
 pub fn reconcile(request: &Request, _: &Args) -> Answer {
     let (Files { factory, enrolments, state }, _, mut found) =
-        match Files::of(request, false, Diagnostics::default()) {
+        match Files::of(request, Diagnostics::default()) {
             Ok(files) => files,
             Err(refusal) => return *refusal,
         };

@@ -386,7 +386,7 @@ mod tests {
         tree.insert("factory.yaml", FACTORY);
         let mut found = Diagnostics::default();
         asked::take();
-        crate::images::read(&tree, false, &mut found);
+        crate::images::read(&tree, crate::images::Empty::Refused, &mut found);
         crate::factory::read(&tree, &mut found);
         assert_eq!(found.0, []);
         let (images, factory) = (super::images(), super::factory());

@@ -100,7 +100,8 @@ fn files<'t>(
         let Some(name) = file_name.strip_suffix(".yaml") else {
             found.push(
                 Diagnostic::warning("IF0404", "this file is not read: state files end in `.yaml`")
-                    .in_file(path),
+                    .in_file(path)
+                    .hint("rename it, or remove it"),
             );
             continue;
         };

@@ -28,7 +28,7 @@ impl Args {
 pub fn status(request: &Request, _: &Args) -> Answer {
     let mut found = Diagnostics::default();
     let last_sweep = sweep::read(&request.tree, &mut found);
-    let (Files { factory, enrolments, state }, now, mut found) = match Files::of(request, true, found) {
+    let (Files { factory, enrolments, state }, now, mut found) = match Files::of(request, found) {
         Ok(files) => files,
         Err(refusal) => return *refusal,
     };

@@ -29,7 +29,7 @@ impl Args {
 /// heartbeat. What is new in images.yaml is looked at, too.
 pub fn sweep(request: &Request, _: &Args) -> Answer {
     let (Files { factory, enrolments, state }, now, mut found) =
-        match Files::of(request, false, Diagnostics::default()) {
+        match Files::of(request, Diagnostics::default()) {
             Ok(files) => files,
             Err(refusal) => return *refusal,
         };

@@ -35,7 +35,7 @@ impl Args {
 /// Says what would follow from a change of a base image.
 pub fn what_if(request: &Request, args: &Args) -> Answer {
     let (Files { factory, enrolments, state }, now, mut found) =
-        match Files::of(request, true, Diagnostics::default()) {
+        match Files::of(request, Diagnostics::default()) {
             Ok(files) => files,
             Err(refusal) => return *refusal,
         };
@@ -65,7 +65,10 @@ fn unknown(state: &State<'_>, base: &str) -> Diagnostic {
     let error = Diagnostic::error("IF0542", format!("no image is built on `{base}`, as far as state knows"));
     match nearest(base, state.base_images.keys().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean `--base {near}`?")),
-        None => error.hint("give one of the names in state/base-images, or `--base node:22`"),
+        None => match state.base_images.keys().next() {
+            Some(first) => error.hint(format!("give a name of state/base-images, as `--base {first}`")),
+            None => error.hint("no base image is known yet: run `image-factory analyze --all` first"),
+        },
     }
 }
 

@@ -22,6 +22,10 @@ pub const MAX_DEPTH: usize = 32;
 /// How many nodes one file may hold.
 pub const MAX_NODES: usize = 8_000_000;
 
+/// The parser says where it stopped understanding, which is often behind the mistake.
+const NOT_YAML: &str =
+    "look here and in the line above for a quote or bracket that is not closed, or indentation";
+
 /// A line with more bytes is not copied into what is said about it.
 const MOST_SHOWN: usize = 1 << 16;
 
@@ -313,7 +317,10 @@ impl<'a> Reader<'a> {
                             )
                             .hint("replace the tab by spaces")
                     }
-                    None => self.source.error("IF0102", place, format!("not YAML: {}", error.info())),
+                    None => self
+                        .source
+                        .error("IF0102", place, format!("not YAML: {}", error.info()))
+                        .hint(NOT_YAML),
                 })
             }
             None => Ok((Event::StreamEnd, Span::default())),
@@ -364,7 +371,10 @@ impl<'a> Reader<'a> {
                 Content::Map(self.entries(depth)?)
             }
             Event::Alias(_) => return Err(self.alias(place)),
-            _ => return Err(self.source.error("IF0102", place, "not YAML: a value was expected")),
+            _ => {
+                let message = "not YAML: a value was expected";
+                return Err(self.source.error("IF0102", place, message).hint(NOT_YAML));
+            }
         };
         Ok(Node { place, content })
     }

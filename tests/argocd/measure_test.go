@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +30,7 @@ func TestMeasure(t *testing.T) {
 	if os.Getenv("MEASURE") == "" {
 		t.Skip("MEASURE=1 measures, for some minutes")
 	}
-	fmt.Println("| images | at once | way | median, ms | p99, ms |\n| --- | --- | --- | --- | --- |")
+	fmt.Println("| images | at once | way | median, ms | p99, ms | the servers' memory at most, MB |\n| --- | --- | --- | --- | --- | --- |")
 	for _, images := range []int{10, 200, 2000} {
 		r := newRepo(t)
 		var list strings.Builder
@@ -84,6 +85,7 @@ func measure(t *testing.T, r *repo, way string, images, atOnce int) {
 		}
 		return request
 	}()
+	forgetPeak(t)
 	rounds := max(3, min(30, 20_000/(images*atOnce)))
 	var times []time.Duration
 	var lock sync.Mutex
@@ -108,5 +110,24 @@ func measure(t *testing.T, r *repo, way string, images, atOnce int) {
 	at := func(part int) float64 {
 		return float64(times[min(len(times)-1, len(times)*part/100)].Microseconds()) / 1000
 	}
-	fmt.Printf("| %d | %d | %s | %.0f | %.0f |\n", images, atOnce, way, at(50), at(99))
+	fmt.Printf("| %d | %d | %s | %.0f | %.0f | %d |\n", images, atOnce, way, at(50), at(99), peak(t))
+}
+
+// forgetPeak gives unused memory back and lets this process's peak begin again (proc(5), clear_refs).
+func forgetPeak(t *testing.T) {
+	t.Helper()
+	debug.FreeOSMemory()
+	must(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0))
+}
+
+// peak is how many MB this process, which holds both servers, took at most since then.
+func peak(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	must(t, err)
+	_, after, _ := strings.Cut(string(status), "VmHWM:")
+	var kibibytes int
+	_, err = fmt.Sscanf(after, "%d kB", &kibibytes)
+	must(t, err)
+	return kibibytes * 1024 / 1_000_000
 }

@@ -2,10 +2,11 @@
 //! rest only where that moved.
 
 use super::{held, Look};
-use crate::abi::{CiNeed, Fetched, RegistryNeed};
+use crate::abi::{CiNeed, Fetched, Reason, RegistryNeed};
 use crate::decide::Policy;
 use crate::diagnostic::Diagnostics;
 use crate::factory::Factory;
+use crate::images::Watch;
 use crate::live::{self, Live, Stop, Want};
 use crate::reference::ImageReference;
 use crate::sorted::SortedSet;
@@ -85,10 +86,8 @@ impl<'r> Looker<'r> {
     pub fn external(&mut self, records: &Records<'_>, name: &str) -> Option<Look> {
         let enrolment = records.enrolments.get(name)?;
         let document = records.images.get(name)?;
-        let tag =
-            selection(&enrolment.watch).ok().filter(|selection| selection.strategy == Strategy::Digest)?;
-        let reference =
-            ImageReference::parse(&format!("{}:{}", enrolment.image.name(), tag.constraint?)).ok()?;
+        let tag = one_tag(&enrolment.watch)?;
+        let reference = ImageReference::parse(&format!("{}:{tag}", enrolment.image.name())).ok()?;
         let digest = self.digest(&reference)?;
         let is_known = text(document, "currentDigest") == Some(&digest);
         (!is_known).then(|| Look { digest, ..Look::default() })
@@ -106,15 +105,24 @@ impl<'r> Looker<'r> {
     ) -> Option<Look> {
         let enrolment = records.enrolments.get(name)?;
         let document = records.images.get(name)?;
-        let published = || {
+        let of_a_base = || {
             around(records, name)
                 .1
                 .into_iter()
                 .find_map(|base| text(records.base_images.get(&base)?, "tag").map(str::to_owned))
         };
-        let tag = tag.or(text(document, "currentVersion")).map(str::to_owned).or_else(published)?;
+        let is_unseen = tag.is_none() && text(document, "currentDigest").is_none();
+        let tag = tag
+            .map(str::to_owned)
+            .or_else(|| one_tag(&enrolment.build.as_ref()?.published))
+            .or_else(|| text(document, "currentVersion").map(str::to_owned))
+            .or_else(of_a_base)?;
         let reference = ImageReference::parse(&format!("{}:{tag}", enrolment.image.name())).ok()?;
-        let digest = self.digest(&reference)?;
+        let digest = match live::digest(self.fetched, &reference, &mut self.needs) {
+            // Nobody has built it yet.
+            Err(Stop::Trouble(trouble)) if is_unseen && trouble.reason == Reason::Missing => return None,
+            digest => self.or_stop(&reference, digest)?,
+        };
         let uses = facts::uses(document);
         let is_said =
             |base: &facts::Use<'_>| base.pinned || base.evidence.is_some_and(|said| said != "assumed");
@@ -152,6 +160,12 @@ impl<'r> Looker<'r> {
         }
         Some(look)
     }
+}
+
+/// The tag of a watch that follows the digest of one.
+fn one_tag(watch: &Watch) -> Option<String> {
+    let selection = selection(watch).ok().filter(|selection| selection.strategy == Strategy::Digest)?;
+    selection.constraint
 }
 
 /// The reference of a base image in state.

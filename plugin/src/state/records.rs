@@ -6,7 +6,7 @@ use crate::decide;
 use crate::diagnostic::Diagnostics;
 use crate::entry;
 use crate::factory::{self, Factory};
-use crate::images::{self, Enrolments};
+use crate::images::{self, Empty, Enrolments};
 use crate::sorted::{SortedMap, SortedSet};
 use crate::time::Time;
 use crate::tree::Tree;
@@ -73,13 +73,9 @@ impl<'t> Files<'t> {
     ///
     /// # Errors
     /// All that was found, sorted, where any of it is an error.
-    fn read(
-        tree: &'t Tree,
-        allow_empty: bool,
-        mut found: Diagnostics,
-    ) -> Result<(Self, Diagnostics), Diagnostics> {
+    fn read(tree: &'t Tree, mut found: Diagnostics) -> Result<(Self, Diagnostics), Diagnostics> {
         let factory = factory::read(tree, &mut found);
-        let enrolments = images::read(tree, allow_empty, &mut found);
+        let enrolments = images::read(tree, Empty::Listed, &mut found);
         let state = super::read(tree, &mut found);
         if found.has_errors() {
             found.sort();
@@ -92,13 +88,9 @@ impl<'t> Files<'t> {
     ///
     /// # Errors
     /// The answer that refuses it.
-    pub fn of(
-        request: &'t Request,
-        allow_empty: bool,
-        found: Diagnostics,
-    ) -> Result<(Self, Time, Diagnostics), Box<Answer>> {
+    pub fn of(request: &'t Request, found: Diagnostics) -> Result<(Self, Time, Diagnostics), Box<Answer>> {
         let Some(now) = Time::parse(&request.now) else { return Err(Box::new(no_time(request))) };
-        match Files::read(&request.tree, allow_empty, found) {
+        match Files::read(&request.tree, found) {
             Ok((files, found)) => Ok((files, now, found)),
             Err(found) => Err(Box::new(refuse(found, 1))),
         }
@@ -114,7 +106,7 @@ pub(crate) fn change(
     now: Time,
     change: &mut dyn FnMut(&mut Records<'_>, &Factory),
 ) -> Result<Changes, Diagnostics> {
-    let (Files { factory, enrolments, state }, _) = Files::read(tree, true, Diagnostics::default())?;
+    let (Files { factory, enrolments, state }, _) = Files::read(tree, Diagnostics::default())?;
     let now = now.to_string();
     let mut records = Records::new(tree, &state, &enrolments, &now);
     change(&mut records, &factory);

@@ -187,6 +187,39 @@ fn an_image_that_its_run_did_not_publish_yet_is_waited_for() {
     );
 }
 
+/// A tag that moves needs nobody who tells it: its first image is found after its first run.
+#[test]
+fn the_first_image_under_a_moving_tag_is_proved() {
+    let published = "published: {imageSelectionStrategy: Digest, constraint: latest}";
+    let mut world =
+        World::new(&WEB.replace("workflow: build.yml", &format!("workflow: build.yml, {published}")));
+    world.dockerfile("acme/web", "FROM node:22\n");
+    world.registry.publish("library/node:22", &platforms(&["node-a"], "2026-01-04T10:00:00Z"));
+    world.registry.publish("library/postgres:16-alpine", &platforms(&["postgres"], "2026-01-04T12:00:00Z"));
+    assert_eq!(world.ask("sweep", json!({})).exit, 0, "that it is not there is no mistake");
+    assert_eq!(get(&world.image("web"), "currentDigest"), None);
+
+    world.wait(DAY);
+    world.registry.publish("library/node:22", &platforms(&["node-b"], "2026-01-05T23:00:00Z"));
+    world.ask("observe", json!({"name": "node-22"}));
+    assert_eq!(world.status("web"), "pending");
+    world.wait(DAY + HOUR);
+    let run = json!({
+        "image": "web", "key": "web-1", "began": "2026-01-07T00:10:00Z", "ended": Time(world.now).to_string(),
+        "succeeded": true, "run": "https://github.com/acme/web/actions/runs/43",
+    });
+    let answer = world.ask("prove", run.clone());
+    assert_eq!((answer.exit, world.outcomes("web")), (3, Vec::new()), "it is waited for");
+    let image =
+        world.registry.publish("acme/web:latest", &platforms(&["node-b", "web"], "2026-01-07T00:20:00Z"));
+    assert_eq!(world.ask("prove", run).exit, 0);
+    assert_eq!(
+        (world.outcomes("web"), world.status("web")),
+        (vec!["fresh".to_owned()], "monitoring".to_owned())
+    );
+    assert_eq!(get(&world.image("web"), "currentDigest"), Some(image.as_str()));
+}
+
 #[test]
 fn what_cannot_be_looked_at_changes_nothing() {
     let mut world = settled();
