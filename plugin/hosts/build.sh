@@ -22,10 +22,12 @@ for host in "$@"; do
       ;;
     javascript)
       cargo run --quiet --package image-factory-npm
+      cp "$root/LICENSE" javascript/
       (cd javascript && npm pack --silent --pack-destination "$packages")
       ;;
     python)
       cp "$module" python/src/image_factory/plugin.wasm
+      cp "$root/LICENSE" python/
       rm -rf python/build
       python3 -m venv "$target/hosts-python"
       "$target/hosts-python/bin/python" -m pip wheel --quiet --no-deps --wheel-dir "$packages" ./python

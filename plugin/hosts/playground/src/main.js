@@ -180,7 +180,7 @@ function showDiagnostics() {
     [count("error"), "error"],
     [count("warning"), "warning"],
   ].filter(([number]) => number);
-  const summary = told.map(([number, word]) => `${number} ${word}${number > 1 ? "s" : ""}`).join(", ") || "none";
+  const summary = told.map(([number, word]) => `${number} ${word}${number > 1 ? "s" : ""}`).join(", ") || "no errors, no warnings";
   // A screen reader says what changes here, so only what changes is written.
   if (at("summary").textContent !== summary) at("summary").textContent = summary;
   at("diagnostics").replaceChildren(

@@ -215,6 +215,38 @@ test("a link carries the input, and a broken one the first example", async () =>
   await broken.close();
 });
 
+/** What assistive technology is given of the page: roles, names and states, a line each. */
+const heard = async (tab) => (await tab.locator("body").ariaSnapshot()).split("\n").map((line) => line.trim());
+
+test("a screen reader is told the answer, and where it stands", async () => {
+  const { tab, wrong, close } = await open();
+  const page = await heard(tab);
+  for (const line of [
+    '- heading "Image Factory" [level=1]',
+    '- tablist "Files":',
+    '- tab "Dockerfile" [selected]',
+    '- textbox "Dockerfile"',
+    '- region "Input":',
+    '- button "Open files, or drop files and folders anywhere"',
+    '- textbox "Build arguments, NAME=value, one a line"',
+    '- region "Base images":',
+    '- columnheader "Role"',
+    '- region "Dependencies":',
+    '- region "Warehouses":',
+  ]) {
+    assert.ok(page.some((said) => said.startsWith(line)), `${line} is not among\n${page.join("\n")}`);
+  }
+  assert.ok(page.some((said) => /^- row ".*node:22-bookworm stage .*line 2/.test(said)), page.join("\n"));
+  assert.ok(page.some((said) => /^- img ".*web needs node:22-bookworm \(stage\)/.test(said)), page.join("\n"));
+  // What changes while one types is said without a move of the focus.
+  assert.ok(page.includes("- status: no errors, no warnings"), page.join("\n"));
+  await tab.fill("#target", "nothing");
+  assert.ok((await heard(tab)).includes("- status: 1 error"), (await heard(tab)).join("\n"));
+  assert.ok(page.length > 40, `${page.length} lines`);
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
 test("axe finds nothing to mend, and nothing scrolls sideways, in light and dark, on a phone and a screen", async () => {
   for (const colorScheme of ["light", "dark"]) {
     for (const width of [360, 390, 1280]) {
