@@ -210,13 +210,15 @@ impl Pipelines<'_> {
         self.watch_git(SWEEP, "sweep", "state, whose heartbeat arms the next sweep", &state, intervals.sweep);
         let about =
             |role: Role, description| About { role, name: role.0, subject: None, description, links: &[] };
-        self.job(&about(RECONCILE, "brings state in line with images.yaml"), "factory", "reconcile", &[]);
+        let arguments = [("freight", &*freight("commitFrom", self.git_url, "ID"))];
         self.job(
-            &about(SWEEP, "looks at every image, so that no lost event stays lost"),
-            "sweep",
-            "sweep",
-            &[],
+            &about(RECONCILE, "brings state in line with images.yaml"),
+            "factory",
+            "reconcile",
+            &arguments,
         );
+        let description = "looks at every image, so that no lost event stays lost";
+        self.job(&about(SWEEP, description), "sweep", "sweep", &arguments);
     }
 
     fn watch_git(&mut self, role: Role, name: &str, description: &str, paths: &[String], interval: Duration) {
@@ -262,7 +264,11 @@ impl Pipelines<'_> {
             let about = About { role: DISCOVER, name: &stage, description: &description, ..about };
             // An argument without a value is none at all (Argo Rollouts).
             let branch = if source.branch.is_empty() { "HEAD" } else { &source.branch };
-            let arguments = [("source-repo", source.url.as_str()), ("source-branch", branch)];
+            let arguments = [
+                ("source-repo", source.url.as_str()),
+                ("source-branch", branch),
+                ("freight", &freight("commitFrom", &source.url, "ID")),
+            ];
             self.job(&about, &warehouse, "analyze-source", &arguments);
         }
     }
@@ -291,11 +297,12 @@ impl Pipelines<'_> {
             self.watch_image(&about, &repo_url, &selection, interval);
             let description = ["records which version ", image, " has, and what it holds"].concat();
             let about = About { role: ANALYZE, name: &stage, description: &description, ..about };
-            let freight = ["${{ quote(imageFrom(\"", &repo_url, "\")."].concat();
+            let published = ["${{ quote(imageFrom(\"", &repo_url, "\")."].concat();
             let arguments = [
                 ("image", image),
-                ("tag", &[&freight, "Tag) }}"].concat()),
-                ("digest", &[&freight, "Digest) }}"].concat()),
+                ("tag", &[&published, "Tag) }}"].concat()),
+                ("digest", &[&published, "Digest) }}"].concat()),
+                ("freight", &freight("imageFrom", &repo_url, "Digest")),
             ];
             self.job(&about, &warehouse, "analyze-image", &arguments);
             let name = name::with_role("analyzed-", image);
@@ -358,7 +365,9 @@ impl Pipelines<'_> {
                 description: &description,
                 links: &links,
             };
-            self.job(&about, &warehouse, "observe", &[("name", name)]);
+            let arguments =
+                [("name", name.as_str()), ("freight", &freight("imageFrom", &repo_url, "Digest"))];
+            self.job(&about, &warehouse, "observe", &arguments);
             observed.insert(name.clone(), warehouse);
         }
         observed
@@ -460,7 +469,7 @@ impl Pipelines<'_> {
         object.pair("autoRebuild", auto);
         object.close(']');
         let note = "${{ quote(stageMetadata(ctx.stage)?.rebuild ?? {}) }}";
-        self.verification(&mut object, "prove", &[("image", image), ("note", note)]);
+        self.verification(&mut object, "prove", &name, &[("image", image), ("note", note)]);
         self.stages.push(object.finish());
     }
 
@@ -485,12 +494,12 @@ impl Pipelines<'_> {
         freight_of(&mut object, warehouse, None);
         object.close(']');
         object.optional("shard", self.render.shard);
-        self.verification(&mut object, template, arguments);
+        self.verification(&mut object, template, about.name, arguments);
         self.stages.push(object.finish());
     }
 
     /// The Job: which AnalysisTemplate of `kustomize/base`, and its arguments.
-    fn verification(&self, object: &mut Object, template: &str, arguments: &[(&str, &str)]) {
+    fn verification(&self, object: &mut Object, template: &str, stage: &str, arguments: &[(&str, &str)]) {
         object.open("verification", '{');
         object.open("analysisTemplates", '[');
         object.item();
@@ -504,9 +513,16 @@ impl Pipelines<'_> {
         object.pair("git-repo", self.git_url);
         object.pair("git-branch", &self.factory.git_branch);
         object.pair("git-path", if self.factory.git_path.is_empty() { "." } else { &self.factory.git_path });
+        object.pair("stage", stage);
         object.close(']');
         object.close('}');
     }
+}
+
+/// What a Freight brought, for the commit's message: a verification is not told the Freight's name
+/// (Kargo 1.11).
+fn freight(from: &str, repository: &str, id: &str) -> String {
+    ["${{ quote(\"", repository, "@\" + ", from, "(\"", repository, "\").", id, ") }}"].concat()
 }
 
 /// Hands the head of an object of the loop on.

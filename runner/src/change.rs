@@ -17,7 +17,7 @@ use crate::outcome::{print, report, say, Failure, OK};
 use crate::{diff, worktree};
 
 /// Where the state is that changes.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct Target {
     /// The folder that holds images.yaml [default: image-factory if it does, else .];
     /// with --git-repo its path there [default: image-factory]
@@ -31,6 +31,29 @@ pub(crate) struct Target {
     /// The branch of --git-repo
     #[arg(long, value_name = "BRANCH", requires = "git_repo", default_value = "main")]
     git_branch: String,
+    /// Add a line to the end of the commit's message, as `git commit --trailer` does
+    #[arg(long, value_name = "KEY=VALUE", requires = "git_repo", value_parser = trailer)]
+    trailer: Vec<(String, String)>,
+}
+
+impl Target {
+    /// The same, with one more trailer.
+    pub(crate) fn with_trailer(&self, key: &str, value: &str) -> Self {
+        let mut target = self.clone();
+        target.trailer.push((key.to_owned(), value.to_owned()));
+        target
+    }
+}
+
+fn trailer(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once(['=', ':']).ok_or("write `KEY=VALUE`")?;
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Err("a key is letters, digits and `-`".to_owned());
+    }
+    if value.chars().any(char::is_control) {
+        return Err("a value is one line".to_owned());
+    }
+    Ok((key.to_owned(), value.trim().to_owned()))
 }
 
 /// Runs a verb that changes state.
@@ -108,7 +131,7 @@ fn in_clone(work: &mut Work<'_>, target: &Target, url: &str) -> Result<u8, Failu
         tell(&answer);
         exit = answer.exit;
         let skip_ci = image_factory::factory::read(&tree, &mut Default::default()).skip_ci;
-        Ok(Change { message: commit_message(&answer, skip_ci), files: answer.files })
+        Ok(Change { message: commit_message(&answer, skip_ci, &target.trailer), files: answer.files })
     })?;
     match pushed {
         Pushed::Commit(commit) => {
@@ -119,14 +142,21 @@ fn in_clone(work: &mut Work<'_>, target: &Target, url: &str) -> Result<u8, Failu
     Ok(exit)
 }
 
-fn commit_message(answer: &Answer, skip_ci: bool) -> String {
+/// What changed and why, for people; then trailers, for machines: what was given, and each image and
+/// base image whose state changed.
+fn commit_message(answer: &Answer, skip_ci: bool, given: &[(String, String)]) -> String {
     let changed: Vec<&str> = answer
         .messages
         .iter()
         .map(String::as_str)
         .filter(|message| !message.ends_with("unchanged") && !message.contains("nothing recorded"))
         .collect();
-    let names: Vec<&str> = changed.iter().filter_map(|message| message.split(':').next()).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for name in changed.iter().filter_map(|message| message.split(':').next()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let subject = match names.as_slice() {
         [] => "state: base images".to_owned(),
         [one] => format!("state: {one}"),
@@ -134,5 +164,23 @@ fn commit_message(answer: &Answer, skip_ci: bool) -> String {
         many => format!("state: {} images", many.len()),
     };
     let skip = if skip_ci { " [skip ci]" } else { "" };
-    format!("{subject}{skip}\n\n{}\n", changed.join("\n"))
+    let mut message = format!("{subject}{skip}\n\n{}\n", changed.join("\n"));
+    let given = given.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let changed = answer.files.keys().filter_map(|path| {
+        let (folder, name) = path.strip_suffix(".yaml")?.rsplit_once('/')?;
+        match folder.rsplit_once('/')?.1 {
+            "images" => Some(("Image", name)),
+            "base-images" => Some(("Base-Image", name)),
+            _ => None,
+        }
+    });
+    let mut trailers: Vec<(&str, &str)> =
+        given.chain(changed).filter(|(_, value)| !value.is_empty()).collect();
+    // An image that is archived is two files.
+    trailers.dedup();
+    for (at, (key, value)) in trailers.iter().enumerate() {
+        let gap = if at == 0 { "\n" } else { "" };
+        message.push_str(&format!("{gap}{key}: {value}\n"));
+    }
+    message
 }

@@ -118,6 +118,9 @@ impl Parameters {
 
     fn read(text: &str) -> Result<Self, Failure> {
         let wrong = |message: String, hint: &str| Err(Failure::usage("IF1030", message, hint));
+        if text.trim().is_empty() {
+            return Ok(Parameters::default());
+        }
         let list: Option<Vec<Parameter>> = match serde_json::from_str(text) {
             Ok(list) => list,
             Err(error) => {
@@ -251,6 +254,8 @@ mod tests {
     fn no_parameters_have_many_shapes() {
         let none = Parameters::default();
         for text in [
+            "",
+            "\n",
             "null",
             "[]",
             r#"[{"name":"path"}]"#,
@@ -276,7 +281,7 @@ mod tests {
     #[test]
     fn nothing_is_guessed() {
         for (text, message) in [
-            ("", "ARGOCD_APP_PARAMETERS holds no list of parameters: EOF"),
+            ("[", "ARGOCD_APP_PARAMETERS holds no list of parameters: EOF"),
             ("{}", "ARGOCD_APP_PARAMETERS holds no list of parameters: invalid type: map"),
             ("[1]", "ARGOCD_APP_PARAMETERS holds no list of parameters: invalid type: integer"),
             (

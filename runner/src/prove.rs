@@ -62,6 +62,7 @@ struct Note {
     run: String,
     by: String,
     unkeyed: String,
+    freight: String,
 }
 
 impl Note {
@@ -87,17 +88,21 @@ impl Note {
 
 pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
     let mut sources = Sources::new(&[], false)?;
+    let mut target = flags.target.clone();
     let mut args = match &flags.note {
-        Some(note) => serde_json::from_str::<Option<Note>>(note)
-            .map_err(|error| {
-                Failure::usage(
-                    "IF1030",
-                    format!("`--note` is not what a PromotionTask notes: {error}"),
-                    "leave it out: CI is then asked for the run",
-                )
-            })?
-            .unwrap_or_default()
-            .arguments(),
+        Some(note) => {
+            let note = serde_json::from_str::<Option<Note>>(note)
+                .map_err(|error| {
+                    Failure::usage(
+                        "IF1030",
+                        format!("`--note` is not what a PromotionTask notes: {error}"),
+                        "leave it out: CI is then asked for the run",
+                    )
+                })?
+                .unwrap_or_default();
+            target = target.with_trailer("Freight", &note.freight);
+            note.arguments()
+        }
         None => json!({
             "key": flags.key,
             "began": flags.began,
@@ -112,7 +117,10 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
     // A run that is told is the one to prove; else CI is asked. A note may be an old one: Kargo 1.11
     // sometimes loses the new one.
     args["runs"] = json!(flags.note.is_some() || args["key"].is_null());
-    change::run(global, &flags.target, "prove", &args, &mut sources)
+    if let Some(run) = args["run"].as_str() {
+        target = target.with_trailer("Run", run);
+    }
+    change::run(global, &target, "prove", &args, &mut sources)
 }
 
 #[cfg(test)]

@@ -152,7 +152,8 @@ fn one_commit_says_what_changed() {
     let bot = "Image Factory Bot";
     assert_eq!(who, format!("{bot}|{bot}|image-factory@users.noreply.github.com"));
     let message = world.platform(&["log", "-1", "--format=%B", "main"]);
-    assert_eq!(message, format!("state: postgres, web [skip ci]\n\n{}", lines.trim_end()));
+    let trailers = "Base-Image: node-22-slim\nImage: postgres\nImage: web";
+    assert_eq!(message, format!("state: postgres, web [skip ci]\n\n{lines}\n{trailers}"));
     // One commit on top, which adds state and touches nothing else.
     assert_eq!(world.platform(&["rev-list", "--count", "main"]), "2");
     let changes = world.platform(&["diff-tree", "-r", "--name-status", "--no-commit-id", "main"]);
@@ -173,11 +174,23 @@ fn one_commit_says_what_changed() {
 
     // A Dockerfile that moved on changes what it must, and the message names that image alone.
     world.push("acme/web", "main", &[("Dockerfile", "FROM node:24-slim\n")]);
-    let moved = world.analyze(&["--all"]);
+    let given = ["--all", "--trailer=Stage=discover-web", "--trailer", "Freight: https://x.example/web@0a1b"];
+    let moved = world.analyze(&given);
     assert_eq!(moved.status.code(), Some(0), "{}", text(&moved.stderr));
     let message = world.platform(&["log", "-1", "--format=%B", "main"]);
     assert!(message.starts_with("state: web [skip ci]\n\nweb: 1 base image (node-24-slim)"), "{message}");
     assert!(!message.contains("postgres"), "{message}");
+    // Git itself finds them.
+    let trailers = world.platform(&["log", "-1", "--format=%(trailers:only,unfold)", "main"]);
+    let expected = "Stage: discover-web\nFreight: https://x.example/web@0a1b\n\
+        Base-Image: node-22-slim\nBase-Image: node-24-slim\nImage: web";
+    assert_eq!(trailers.trim(), expected);
+
+    // What is no trailer is refused before anything is fetched.
+    for wrong in ["--trailer=Stage", "--trailer=St age=x", "--trailer=Stage=a\nImage: b"] {
+        let output = world.analyze(&["--all", wrong]);
+        assert_eq!(output.status.code(), Some(2), "{wrong}: {}", text(&output.stderr));
+    }
 }
 
 #[test]
@@ -187,7 +200,7 @@ fn ci_is_not_skipped_where_factory_yaml_says_so() {
     let output = world.analyze(&["--image", "postgres"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let message = world.platform(&["log", "-1", "--format=%B", "main"]);
-    assert_eq!(message, "state: postgres\n\npostgres: external, new");
+    assert_eq!(message, "state: postgres\n\npostgres: external, new\n\nImage: postgres");
 }
 
 #[test]

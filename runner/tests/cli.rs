@@ -152,7 +152,7 @@ fn ten_megabytes_are_bounded() {
     fs::write(folder.path().join("state/images/postgres.yaml"), state).expect("a file can be written");
     let output = run(folder.path(), &["generate"]);
     let expected = "error[IF0121]: the file has 10485782 bytes, 8388608 are read at most\n \
-                    --> state/images/postgres.yaml\n\n";
+                    --> state/images/postgres.yaml\nhint: remove what does not belong into it\n\n";
     assert_eq!((output.status.code(), stderr(&output), stdout(&output)), (Some(1), expected, ""));
 }
 

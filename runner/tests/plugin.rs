@@ -280,7 +280,8 @@ fn hostile_files_are_refused() {
     let refused = sidecar.refuses(large.path(), None);
     assert_eq!(
         refused,
-        "1: IF0121 state/images/web.yaml: the file has 104857600 bytes, 8388608 are read at most"
+        "1: IF0121 state/images/web.yaml: the file has 104857600 bytes, 8388608 are read at most \
+         (remove what does not belong into it)"
     );
 
     let linked = repository(IMAGES);

@@ -35,6 +35,15 @@ func same(t *testing.T, got, want []string) {
 	}
 }
 
+// module is the digest of the module in the program.
+func module(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command(program(t), "--version").Output()
+	must(t, err)
+	_, digest, _ := strings.Cut(strings.TrimSuffix(strings.TrimSpace(string(out)), ")"), "module ")
+	return digest
+}
+
 func TestTheSampleRendersAsOnTheCommandLine(t *testing.T) {
 	s := start(t, ours(t), repository.RepoServerInitConstants{})
 	r := newRepo(t)
@@ -54,18 +63,32 @@ func TestErrorsAsTheyAreRead(t *testing.T) {
 		parameters []string
 		want       string
 	}{
-		{"a wrong name", []string{"factory/images.yaml", "- name: Wrong\n"}, nil, "1: IF0111 images.yaml:1:3: an image needs `registry` (add `registry: ghcr.io`)"},
-		{"no images.yaml", []string{"factory/other.yaml", "x"}, nil, "1: IF0201 images.yaml: there is no such file"},
+		{"a wrong name", []string{"factory/images.yaml", "- name: Wrong\n"}, nil,
+			"1: IF0111 images.yaml:1:3: an image needs `registry` (add `registry: ghcr.io`)\n" +
+				"IF0111 images.yaml:1:3: an image needs `repository` (add `repository: acme/backstage`)\n" +
+				"IF0205 images.yaml:1:9: the name `Wrong` is not a DNS name: only `a` to `z`, `0` to `9`, `-` and `.` between them (write `name: wrong`)"},
+		{"a name twice", []string{"factory/images.yaml", images + images}, nil,
+			"1: IF0204 images.yaml:6:9: the name `postgres` is enrolled twice (rename one of the two; the first is in line 1)"},
+		{"no YAML", []string{"factory/images.yaml", "- name: [a\n"}, nil,
+			"1: IF0102 images.yaml:2:1: not YAML: while parsing a flow sequence, expected ',' or ']' (look here and in the line above for a quote or bracket that is not closed, or indentation)"},
+		{"no image", []string{"factory/images.yaml", "[]\n"}, nil,
+			"1: IF0202 images.yaml:1:1: no image is enrolled; an empty render would delete every Warehouse (enrol an image, or set the plugin's parameter `allowEmpty` to `true` if that is meant)"},
+		{"no images.yaml", []string{"factory/other.yaml", "x"}, nil,
+			"1: IF0201 images.yaml: there is no such file (create it with a list of images, or name the folder that holds it)"},
+		{"a pattern that Kargo cannot read", []string{"factory/images.yaml", strings.Replace(images, "^16", "^(?=16)", 1)}, nil,
+			"1: IF0207 images.yaml:4:15: `allowTags` is not a regular expression that Kargo reads: Go cannot look ahead or behind (say what the whole tag looks like instead, as in `^22(-slim)?$`)"},
 		{"an unknown parameter", []string{"factory/images.yaml", images}, []string{"module", "x"},
 			"2: IF1030: there is no parameter `module` (the parameters are `path`, `kargoVersion` and `allowEmpty`)"},
 		{"a path out of the folder", []string{"factory/images.yaml", images}, []string{"path", "../../../../etc"},
 			"2: IF1031: the parameter `path` is `../../../../etc`, which leaves the Application's folder (name a folder below the Application's `spec.source.path`)"},
-		{"an old Kargo", []string{"factory/images.yaml", images}, []string{"kargoVersion", "1.6"}, "2: IF0306: parameter `kargoVersion`: "},
-		{"another module", []string{"factory/images.yaml", images, "factory/factory.yaml", "module: " + pin + "\n"}, nil, "1: IF0307 factory.yaml:1:9: this is module sha256:"},
+		{"an old Kargo", []string{"factory/images.yaml", images}, []string{"kargoVersion", "1.6"},
+			"2: IF0306: parameter `kargoVersion`: version 1.6 is too old: Warehouses need Kargo 1.7 or newer (write for example \"1.11\")"},
+		{"another module", []string{"factory/images.yaml", images, "factory/factory.yaml", "module: " + pin + "\n"}, nil,
+			"1: IF0307 factory.yaml:1:9: this is module " + module(t) + ", and factory.yaml pins " + pin + " (run the pinned version, or commit the new digest if the upgrade is meant)"},
 		{"a state file of 100 MB", []string{"factory/images.yaml", images, "factory/state/images/web.yaml", strings.Repeat("#", 100<<20)}, nil,
-			"1: IF0121 state/images/web.yaml: the file has 104857600 bytes, 8388608 are read at most"},
+			"1: IF0121 state/images/web.yaml: the file has 104857600 bytes, 8388608 are read at most (remove what does not belong into it)"},
 		{"parameters from the repository", []string{"factory/images.yaml", images, "factory/.argocd-source.yaml", "plugin:\n  parameters:\n  - {name: path, string: /etc}\n"}, nil,
-			"2: IF1031: the parameter `path` is `/etc`, which leaves"},
+			"2: IF1031: the parameter `path` is `/etc`, which leaves the Application's folder (name a folder below the Application's `spec.source.path`)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRepo(t)
@@ -82,9 +105,8 @@ func TestErrorsAsTheyAreRead(t *testing.T) {
 			if i := strings.Index(text, "CMP processing"); i > 0 {
 				text = text[i:]
 			}
-			t.Log(text)
-			if !strings.HasPrefix(text, before+c.want) {
-				t.Fatalf("not %s", before+c.want)
+			if text != before+c.want {
+				t.Fatalf("%q\nnot\n%q", text, before+c.want)
 			}
 			if strings.Contains(text, s.work) || len(text) > len(before)+2100 {
 				t.Fatal("it tells where we work, or too much")
@@ -162,12 +184,10 @@ func TestFiftyAtOnce(t *testing.T) {
 
 func TestAnUpgradeIsACommit(t *testing.T) {
 	s := start(t, ours(t), repository.RepoServerInitConstants{})
-	out, err := exec.Command(program(t), "--version").Output()
-	must(t, err)
-	_, digest, _ := strings.Cut(strings.TrimSuffix(strings.TrimSpace(string(out)), ")"), "module ")
+	digest := module(t)
 	r := newRepo(t)
 	r.commit("factory/images.yaml", images, "factory/factory.yaml", "module: sha256:"+strings.Repeat("1", 64)+"\n")
-	_, err = s.generate(s.request(r))
+	_, err := s.generate(s.request(r))
 	want := fmt.Sprintf("IF0307 factory.yaml:1:9: this is module %s, and factory.yaml pins sha256:1111", digest)
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Fatalf("%v, not %s", err, want)

@@ -111,6 +111,10 @@ def loop(cluster, checks, program):
     check("its base image is known", world.base(name).get("fullImage") == f"{cluster.registry}/base/node:22", world.image("web"))
     message = host.git(PLATFORM, "log", "-1", "--format=%B")
     check("the commit says that CI need not run", "[skip ci]" in message, message)
+    trailers = dict(line.split(": ", 1) for line in host.git(PLATFORM, "log", "-1", "--format=%(trailers:only,unfold)").splitlines() if line)
+    check("and which Stage, Freight and Job made it, of which image",
+          re.fullmatch(r"reconcile|discover-\S+", trailers.get("Stage", "")) and re.fullmatch(r"\S+\.git@[0-9a-f]{40}", trailers.get("Freight", ""))
+          and trailers.get("Job", "").endswith(".run.1") and trailers.get("Image") == "web", message)
     wanted, _ = factory.sync()
     kinds = {(thing["kind"], thing["metadata"]["name"]) for thing in wanted}
     check("its Warehouse, its observer and its rebuilder are rendered",

@@ -13,6 +13,7 @@ from factory import PLATFORM
 from loop import World
 
 ROUNDS = 10
+WRITERS = 50
 MANY = 1000
 
 
@@ -33,6 +34,7 @@ class Arrivals:
 def measure(cluster, checks, program):
     rows = []
     speed(cluster, checks, program, rows)
+    writers(cluster, checks, program, rows)
     size(program, rows)
     idle(cluster, checks, program, rows)
     print("\n| what | measured |\n| --- | --- |")
@@ -86,6 +88,33 @@ def speed(cluster, checks, program, rows):
     rows.append(("its memory at most", f"{max(record['memory'] for record in jobs) / 1024:.0f} MiB"))
 
 
+def writers(cluster, checks, program, rows):
+    """Jobs' processes that begin at once, each with news of another image, against one repository over HTTP."""
+    world = World(cluster, checks, program)
+    world.node.stop()
+    names = [f"writer-{number}" for number in range(WRITERS)]
+    entries = [{"name": name, "registry": cluster.registry, "repository": f"writers/{name}", "allowTags": "^1$"} for name in names]
+    settings = {**yaml.safe_load(world.factory.settings()), "registries": {cluster.registry: {"plainHTTP": True}}}
+    world.host.repository(PLATFORM, {"factory/images.yaml": yaml.safe_dump(entries), "factory/factory.yaml": yaml.safe_dump(settings)})
+    pushed = {name: world.registry.push(f"writers/{name}", "1", name) for name in names}
+
+    def job(*verb):
+        where = [f"--git-repo={world.host.url}/git/{PLATFORM}.git", "--git-branch=main", "factory"]
+        return subprocess.Popen([program, *verb, *where], env={"PATH": os.environ["PATH"]}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    enrolled = job("reconcile")
+    checks.check("images are enrolled", enrolled.wait() == 0, enrolled.stderr.read())
+    before = int(world.host.git(PLATFORM, "rev-list", "--count", "main"))
+    begun = time.monotonic()
+    jobs = [job("observe", f"--name={name}") for name in names]
+    said = [process.communicate()[1] for process in jobs]
+    took = time.monotonic() - begun
+    commits = int(world.host.git(PLATFORM, "rev-list", "--count", "main")) - before
+    lost = [name for name, digest in pushed.items() if world.image(name).get("currentDigest") != digest]
+    checks.check("all of it is in", not lost and not any(process.returncode for process in jobs), [*lost, *filter(None, said)][:3])
+    rows.append((f"{WRITERS} Jobs that begin at once, until all is in", f"{took:.0f} s, {commits} commits"))
+
+
 def size(program, rows):
     """What a factory of 1,000 managed images on 200 base images renders to."""
     with tempfile.TemporaryDirectory() as folder:
@@ -111,6 +140,20 @@ def size(program, rows):
     jobs = len([thing for thing in objects if thing["spec"].get("verification")])
     rows.append(("1,000 images on 200 base images: objects", f"{len(objects):,}, {len(done.stdout) / 1e6:.1f} MB of JSON"))
     rows.append(("the same: Stages with a Job, each run once at installation", f"{jobs:,}"))
+    kept = application(objects)
+    rows.append(("the same: the Application's status after a sync", f"{kept / 1e6:.1f} MB, {kept // len(objects)} bytes an object"))
+
+
+def application(objects):
+    """How many bytes Argo CD 3.5 keeps of them in the Application: `status.resources`, and the result of a
+    sync that made all of them (pkg/apis/application/v1alpha1/types.go, ResourceStatus and ResourceResult)."""
+    total = 0
+    for thing in objects:
+        what = {"group": "kargo.akuity.io", "version": "v1alpha1", "kind": thing["kind"], "namespace": thing["metadata"]["namespace"], "name": thing["metadata"]["name"]}
+        made = f"{thing['kind'].lower()}.kargo.akuity.io/{what['name']} created"
+        for entry in ({**what, "status": "Synced"}, {**what, "status": "Synced", "message": made, "hookPhase": "Running", "syncPhase": "Sync"}):
+            total += len(json.dumps(entry, separators=(",", ":"))) + 1
+    return total
 
 
 def idle(cluster, checks, program, rows):

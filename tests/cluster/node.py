@@ -5,6 +5,7 @@ path, it gets the folder with that volume's files. No other image runs.
 """
 import base64
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -15,6 +16,11 @@ from parts import Refused
 
 def now():
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def field(pod, path):
+    """What a Pod's environment takes from the Pod: a label."""
+    return pod["metadata"]["labels"][re.fullmatch(r"metadata\.labels\['(.+)'\]", path)[1]]
 
 
 class Node:
@@ -72,14 +78,15 @@ class Node:
         except Exception as error:  # noqa: BLE001
             return report("Pending", {"waiting": {"reason": "CreateContainerConfigError", "message": str(error)}})
         report("Running", {"running": {"startedAt": begun}})
-        arguments = container["args"]
+        own = {pair["name"]: field(pod, pair["valueFrom"]["fieldRef"]["fieldPath"]) for pair in container.get("env", []) if "valueFrom" in pair}
+        arguments = [re.sub(r"\$\((\w+)\)", lambda found: own.get(found[1], found[0]), argument) for argument in container["args"]]
         code = self.before(arguments)
         log = f"{self.work}/pods/{metadata['name']}.log"
         record = {"arguments": arguments, "pod": metadata["name"], "log": log, "begun": time.time()}
         if code is None:
             environment = {"PATH": os.environ["PATH"]}
             for pair in container.get("env", []):
-                value = pair["value"]
+                value = pair.get("value") or field(pod, pair["valueFrom"]["fieldRef"]["fieldPath"])
                 for place, source in places.items():
                     if value == place or value.startswith(f"{place}/"):
                         value = source + value[len(place):]
