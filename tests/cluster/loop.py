@@ -365,7 +365,7 @@ def rebuilt(world, name):
     beat = within(120, "each sweep arms the next", lambda: later((world.factory.state("sweep.yaml") or {}).get("lastSweep"), beat))
 
     # A Job fails for good, with nobody to start it again but the sweep.
-    world.node.before = lambda arguments: 70 if arguments[:2] == ["observe", f"--name={name}"] else None
+    world.node.before = lambda arguments: 70 if arguments[0] == "observe" and f"--name={name}" in arguments else None
     moved = world.move("node five")
     world.look("warehouses", name)
     within(60, "a Job fails for good", lambda: [record for record in world.node.ran("observe", f"--name={name}") if record["code"] == 70])
