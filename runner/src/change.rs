@@ -14,7 +14,7 @@ use crate::fetch::Sources;
 use crate::git::{Change, Git, Pushed, StateRepository, ATTEMPTS};
 use crate::host::{Allowed, Host};
 use crate::outcome::{print, report, say, Failure, OK};
-use crate::{diff, worktree};
+use crate::{diff, plan, worktree};
 
 /// Where the state is that changes.
 #[derive(Args, Clone)]
@@ -72,7 +72,7 @@ pub(crate) fn run(
             let (tree, answer) = work.look(&folder)?;
             tell(&answer);
             if target.dry_run {
-                print(diff::unified(&tree, &answer.files).as_bytes())?;
+                preview(verb, &tree, &answer)?;
             } else {
                 worktree::write(&folder, &answer.files)?;
             }
@@ -103,6 +103,15 @@ impl Work<'_> {
     }
 }
 
+/// Prints what would change: a patch, or a table where a verb goes through all of state.
+fn preview(verb: &str, tree: &Tree, answer: &Answer) -> Result<(), Failure> {
+    let text = match verb {
+        "reconcile" | "sweep" => plan::table(tree, answer),
+        _ => diff::unified(tree, &answer.files),
+    };
+    print(text.as_bytes())
+}
+
 fn tell(answer: &Answer) {
     report(&answer.diagnostics);
     say(answer.messages.iter().map(|message| format!("{message}\n")).collect());
@@ -117,7 +126,7 @@ fn in_clone(work: &mut Work<'_>, target: &Target, url: &str) -> Result<u8, Failu
     if target.dry_run {
         let (tree, answer) = work.look(repository.folder())?;
         tell(&answer);
-        print(diff::unified(&tree, &answer.files).as_bytes())?;
+        preview(work.verb, &tree, &answer)?;
         return Ok(answer.exit);
     }
     let mut exit = OK;

@@ -27,6 +27,7 @@ mod healthcheck;
 mod krm;
 mod look;
 mod observe;
+mod plan;
 mod plugin;
 mod prove;
 mod reconcile;

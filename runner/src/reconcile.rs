@@ -13,6 +13,7 @@ use crate::outcome::Failure;
 #[command(after_help = "\
 Examples:
   image-factory reconcile
+  image-factory reconcile --dry-run    the plan, as a table
   image-factory reconcile --git-repo https://github.com/acme/platform.git")]
 pub(crate) struct Flags {
     #[command(flatten)]

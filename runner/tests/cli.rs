@@ -246,3 +246,37 @@ fn a_closed_pipe_ends_quietly() {
         Command::new("sh").arg("-c").arg(script).current_dir(folder.path()).output().expect("sh is there");
     assert_eq!((stdout(&output), stderr(&output)), ("0\n", ""));
 }
+
+/// What goes through all of state tells its plan before it writes.
+#[test]
+fn a_plan_is_a_table() {
+    let entry = |name: &str| IMAGES.replace("- name: postgres", &format!("- name: {name}"));
+    let folder = factory(&(entry("gone") + &entry("kept") + &entry("changed")));
+    let done = run(folder.path(), &["reconcile", "--offline"]);
+    assert_eq!(done.status.code(), Some(0), "{}", stderr(&done));
+    let plan = |images: &str| {
+        fs::write(folder.path().join("images.yaml"), images).expect("a file can be written");
+        let output = run(folder.path(), &["reconcile", "--offline", "--dry-run"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output).to_owned()
+    };
+    let images = entry("kept") + &entry("changed").replace("^16", "^17") + &entry("new");
+    let expected = "\
+KIND   NAME     PLAN     WHY
+image  gone     archive  no longer enrolled, archived
+image  changed  change   external, changed
+image  new      create   external, new
+";
+    let sorted = |text: &str| {
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines[1..].sort_unstable();
+        lines.join("\n")
+    };
+    assert_eq!(sorted(&plan(&images)), sorted(expected));
+    assert!(folder.path().join("state/images/gone.yaml").exists(), "nothing is written");
+
+    assert_eq!(run(folder.path(), &["reconcile", "--offline"]).status.code(), Some(0));
+    assert_eq!(plan(&images), "", "nothing is left to do");
+    let back = plan(&(images.clone() + &entry("gone")));
+    assert!(back.contains("image  gone  restore  "), "{back}");
+}
