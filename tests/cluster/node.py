@@ -51,7 +51,8 @@ class Node:
     def take(self, pod):
         with self.lock:
             uid = pod["metadata"]["uid"]
-            if uid in self.seen or pod.get("status", {}).get("phase") != "Pending":
+            # A watch that was begun before goes on, beside the node of the next part.
+            if self.stopping or uid in self.seen or pod.get("status", {}).get("phase") != "Pending":
                 return
             self.seen.add(uid)
         threading.Thread(target=self.run, args=(pod,), daemon=True).start()
