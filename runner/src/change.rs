@@ -1,6 +1,7 @@
 //! What every verb that changes state does: ask the module, then write the answer's files into a
 //! folder, or commit and push them in a clone.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -40,7 +41,10 @@ impl Target {
     /// The same, with one more trailer.
     pub(crate) fn with_trailer(&self, key: &str, value: &str) -> Self {
         let mut target = self.clone();
-        target.trailer.push((key.to_owned(), value.to_owned()));
+        // What is no line would add others.
+        if !value.chars().any(char::is_control) {
+            target.trailer.push((key.to_owned(), value.to_owned()));
+        }
         target
     }
 }
@@ -154,42 +158,48 @@ fn in_clone(work: &mut Work<'_>, target: &Target, url: &str) -> Result<u8, Failu
 /// What changed and why, for people; then trailers, for machines: what was given, and each image and
 /// base image whose state changed.
 fn commit_message(answer: &Answer, skip_ci: bool, given: &[(String, String)]) -> String {
-    let changed: Vec<&str> = answer
+    let told: Vec<&str> = answer
         .messages
         .iter()
         .map(String::as_str)
         .filter(|message| !message.ends_with("unchanged") && !message.contains("nothing recorded"))
         .collect();
+    // An entry that is archived or restored is two files.
+    let changed: BTreeSet<(&str, &str)> = answer
+        .files
+        .keys()
+        .filter_map(|path| {
+            let (folder, name) = path.strip_suffix(".yaml")?.rsplit_once('/')?;
+            match folder.rsplit_once('/')?.1 {
+                "images" => Some(("Image", name)),
+                "base-images" => Some(("Base-Image", name)),
+                _ => None,
+            }
+        })
+        .collect();
     let mut names: Vec<&str> = Vec::new();
-    for name in changed.iter().filter_map(|message| message.split(':').next()) {
+    for name in told.iter().filter_map(|message| message.split(':').next()) {
         if !names.contains(&name) {
             names.push(name);
         }
     }
+    if names.is_empty() {
+        names.extend(changed.iter().map(|(_, name)| *name));
+    }
     let subject = match names.as_slice() {
-        [] => "state: base images".to_owned(),
+        [] => "state: heartbeat".to_owned(),
         [one] => format!("state: {one}"),
         [first, rest @ ..] if rest.len() < 4 => format!("state: {first}, {}", rest.join(", ")),
         many => format!("state: {} images", many.len()),
     };
-    let skip = if skip_ci { " [skip ci]" } else { "" };
-    let mut message = format!("{subject}{skip}\n\n{}\n", changed.join("\n"));
     let given = given.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-    let changed = answer.files.keys().filter_map(|path| {
-        let (folder, name) = path.strip_suffix(".yaml")?.rsplit_once('/')?;
-        match folder.rsplit_once('/')?.1 {
-            "images" => Some(("Image", name)),
-            "base-images" => Some(("Base-Image", name)),
-            _ => None,
-        }
-    });
-    let mut trailers: Vec<(&str, &str)> =
-        given.chain(changed).filter(|(_, value)| !value.is_empty()).collect();
-    // An image that is archived is two files.
-    trailers.dedup();
-    for (at, (key, value)) in trailers.iter().enumerate() {
-        let gap = if at == 0 { "\n" } else { "" };
-        message.push_str(&format!("{gap}{key}: {value}\n"));
-    }
-    message
+    let trailers: Vec<String> = given
+        .filter(|(_, value)| !value.is_empty())
+        .chain(changed)
+        .map(|(key, value)| format!("{key}: {value}"))
+        .collect();
+    let skip = if skip_ci { " [skip ci]" } else { "" };
+    let parts = [format!("{subject}{skip}"), told.join("\n"), trailers.join("\n")];
+    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    parts.join("\n\n") + "\n"
 }
