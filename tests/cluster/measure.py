@@ -105,14 +105,19 @@ def writers(cluster, checks, program, rows):
     enrolled = job("reconcile")
     checks.check("images are enrolled", enrolled.wait() == 0, enrolled.stderr.read())
     before = int(world.host.git(PLATFORM, "rev-list", "--count", "main"))
-    begun = time.monotonic()
-    jobs = [job("observe", f"--name={name}") for name in names]
-    said = [process.communicate()[1] for process in jobs]
+    begun, left, said = time.monotonic(), names, []
+    # Kubernetes tries a Job again that ended with 3.
+    for tries in range(1, 12):
+        jobs = {name: job("observe", f"--name={name}") for name in left}
+        said = [process.communicate()[1] for process in jobs.values()]
+        left = [name for name, process in jobs.items() if process.returncode == 3]
+        if not left:
+            break
     took = time.monotonic() - begun
     commits = int(world.host.git(PLATFORM, "rev-list", "--count", "main")) - before
     lost = [name for name, digest in pushed.items() if world.image(name).get("currentDigest") != digest]
-    checks.check("all of it is in", not lost and not any(process.returncode for process in jobs), [*lost, *filter(None, said)][:3])
-    rows.append((f"{WRITERS} Jobs that begin at once, until all is in", f"{took:.0f} s, {commits} commits"))
+    checks.check("all of it is in", not lost and not left, [*lost, *said][:3])
+    rows.append((f"{WRITERS} Jobs that begin at once, until all is in", f"{took:.0f} s, {commits} commits, tried {'once' if tries == 1 else f'{tries} times'} at most"))
 
 
 def size(program, rows):
