@@ -15,6 +15,7 @@ use crate::fetch::Sources;
 use crate::git::{Change, Git, Pushed, StateRepository, ATTEMPTS};
 use crate::host::{Allowed, Host};
 use crate::outcome::{print, report, say, Failure, OK};
+use crate::worktree::{entry, Kind};
 use crate::{diff, plan, worktree};
 
 /// Where the state is that changes.
@@ -38,14 +39,11 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The same, with one more trailer.
-    pub(crate) fn with_trailer(&self, key: &str, value: &str) -> Self {
-        let mut target = self.clone();
-        // What is no line would add others.
+    /// Adds a trailer; what is no line is left out, since it would add others.
+    pub(crate) fn add_trailer(&mut self, key: &str, value: &str) {
         if !value.chars().any(char::is_control) {
-            target.trailer.push((key.to_owned(), value.to_owned()));
+            self.trailer.push((key.to_owned(), value.to_owned()));
         }
-        target
     }
 }
 
@@ -165,18 +163,8 @@ fn commit_message(answer: &Answer, skip_ci: bool, given: &[(String, String)]) ->
         .filter(|message| !message.ends_with("unchanged") && !message.contains("nothing recorded"))
         .collect();
     // An entry that is archived or restored is two files.
-    let changed: BTreeSet<(&str, &str)> = answer
-        .files
-        .keys()
-        .filter_map(|path| {
-            let (folder, name) = path.strip_suffix(".yaml")?.rsplit_once('/')?;
-            match folder.rsplit_once('/')?.1 {
-                "images" => Some(("Image", name)),
-                "base-images" => Some(("Base-Image", name)),
-                _ => None,
-            }
-        })
-        .collect();
+    let changed: BTreeSet<(Kind, &str)> =
+        answer.files.keys().filter_map(|path| entry(path).map(|(kind, name, _)| (kind, name))).collect();
     let mut names: Vec<&str> = Vec::new();
     for name in told.iter().filter_map(|message| message.split(':').next()) {
         if !names.contains(&name) {
@@ -192,6 +180,10 @@ fn commit_message(answer: &Answer, skip_ci: bool, given: &[(String, String)]) ->
         [first, rest @ ..] if rest.len() < 4 => format!("state: {first}, {}", rest.join(", ")),
         many => format!("state: {} images", many.len()),
     };
+    let changed = changed.into_iter().map(|(kind, name)| match kind {
+        Kind::BaseImage => ("Base-Image", name),
+        Kind::Image => ("Image", name),
+    });
     let given = given.iter().map(|(key, value)| (key.as_str(), value.as_str()));
     let trailers: Vec<String> = given
         .filter(|(_, value)| !value.is_empty())

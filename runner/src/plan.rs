@@ -4,6 +4,7 @@ use image_factory::abi::Answer;
 use image_factory::tree::Tree;
 
 use crate::bases::columns;
+use crate::worktree::{entry, Kind};
 
 /// A line for each image and base image whose state would change, and for the heartbeat; empty where
 /// nothing would.
@@ -11,22 +12,20 @@ pub(crate) fn table(tree: &Tree, answer: &Answer) -> String {
     let mut rows = vec![["KIND", "NAME", "PLAN", "WHY"].map(str::to_owned)];
     for (path, text) in answer.files.iter() {
         let is_there = |path: &str| tree.0.contains_key(path);
-        let is_live = !path.contains("/_archive/");
-        let (folder, name) = path.trim_end_matches(".yaml").rsplit_once('/').unwrap_or(("", path));
-        let kind = match folder.rsplit_once('/') {
-            Some((_, "images")) => "image",
-            Some((_, "base-images")) => "base image",
-            _ => "heartbeat",
+        let (kind, name) = match entry(path) {
+            // The other half of an entry that is archived or restored.
+            Some((_, _, true)) => continue,
+            Some((Kind::Image, name, false)) => ("image", name),
+            Some((Kind::BaseImage, name, false)) => ("base image", name),
+            None => ("heartbeat", "sweep"),
         };
         let archive = path.replacen("state/", "state/_archive/", 1);
-        let plan = match (is_live, text) {
-            (true, Some(_)) if is_there(path) => "change",
-            (true, Some(_)) if is_there(&archive) => "restore",
-            (true, Some(_)) => "create",
-            (true, None) if answer.files.contains_key(&archive) => "archive",
-            (true, None) => "remove",
-            // The other half of an entry that is archived or restored.
-            (false, _) => continue,
+        let plan = match text {
+            Some(_) if is_there(path) => "change",
+            Some(_) if is_there(&archive) => "restore",
+            Some(_) => "create",
+            None if answer.files.contains_key(&archive) => "archive",
+            None => "remove",
         };
         let why: Vec<&str> = answer
             .messages

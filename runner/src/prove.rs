@@ -100,7 +100,7 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
                     )
                 })?
                 .unwrap_or_default();
-            target = target.with_trailer("Freight", &note.freight);
+            target.add_trailer("Freight", &note.freight);
             note.arguments()
         }
         None => json!({
@@ -118,7 +118,7 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
     // sometimes loses the new one.
     args["runs"] = json!(flags.note.is_some() || args["key"].is_null());
     if let Some(run) = args["run"].as_str() {
-        target = target.with_trailer("Run", run);
+        target.add_trailer("Run", run);
     }
     change::run(global, &target, "prove", &args, &mut sources)
 }

@@ -20,6 +20,28 @@ const SWEEP: &str = "state/sweep.yaml";
 const STATE: [&str; 2] = ["state/images", "state/base-images"];
 const ARCHIVE: [&str; 2] = ["state/_archive/images", "state/_archive/base-images"];
 
+/// What an entry of state is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    BaseImage,
+    Image,
+}
+
+/// The kind and name of an entry of state, and whether it is in the archive; `None` for another file.
+pub(crate) fn entry(path: &str) -> Option<(Kind, &str, bool)> {
+    let (folder, name) = path.strip_suffix(".yaml")?.rsplit_once('/')?;
+    let is_archived = ARCHIVE.contains(&folder);
+    let [images, base_images] = if is_archived { ARCHIVE } else { STATE };
+    let kind = if folder == images {
+        Kind::Image
+    } else if folder == base_images {
+        Kind::BaseImage
+    } else {
+        return None;
+    };
+    Some((kind, name, is_archived))
+}
+
 /// What could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum WorktreeError {

@@ -79,19 +79,18 @@ class Node:
         except Exception as error:  # noqa: BLE001
             return report("Pending", {"waiting": {"reason": "CreateContainerConfigError", "message": str(error)}})
         report("Running", {"running": {"startedAt": begun}})
-        own = {pair["name"]: field(pod, pair["valueFrom"]["fieldRef"]["fieldPath"]) for pair in container.get("env", []) if "valueFrom" in pair}
-        arguments = [re.sub(r"\$\((\w+)\)", lambda found: own.get(found[1], found[0]), argument) for argument in container["args"]]
+        given = {pair["name"]: pair.get("value") or field(pod, pair["valueFrom"]["fieldRef"]["fieldPath"]) for pair in container.get("env", [])}
+        arguments = [re.sub(r"\$\((\w+)\)", lambda found: given.get(found[1], found[0]), argument) for argument in container["args"]]
         code = self.before(arguments)
         log = f"{self.work}/pods/{metadata['name']}.log"
         record = {"arguments": arguments, "pod": metadata["name"], "log": log, "begun": time.time()}
         if code is None:
             environment = {"PATH": os.environ["PATH"]}
-            for pair in container.get("env", []):
-                value = pair.get("value") or field(pod, pair["valueFrom"]["fieldRef"]["fieldPath"])
+            for name, value in given.items():
                 for place, source in places.items():
                     if value == place or value.startswith(f"{place}/"):
                         value = source + value[len(place):]
-                environment[pair["name"]] = value
+                environment[name] = value
             with open(log, "wb") as out:
                 process = subprocess.Popen([self.program, *arguments], env=environment, cwd=folder, stdout=out, stderr=out,
                                            stdin=subprocess.DEVNULL, start_new_session=True)
