@@ -269,6 +269,7 @@ impl Host {
         linker.define_unknown_imports_as_traps(&self.module)?;
         let instance = linker.instantiate(&mut *store, &self.module).map_err(unfit)?;
         let memory = instance.get_memory(&mut *store, "memory").ok_or("it exports no memory")?;
+        memory::prepare(store, &memory, request.len());
         let alloc = instance.get_typed_func::<u32, u32>(&mut *store, "if_alloc").map_err(unfit)?;
         let call = instance.get_typed_func::<(u32, u32), u64>(&mut *store, "if_call").map_err(unfit)?;
 
@@ -289,6 +290,10 @@ impl Host {
     fn call_extism(&self, store: &mut Store<Call>, verb: &str) -> Result<Vec<u8>, Failure> {
         let instance = self.extism_linker()?.instantiate(&mut *store, &self.module).map_err(unfit)?;
         initialize(&instance, store)?;
+        if let Some(memory) = instance.get_memory(&mut *store, "memory") {
+            let length = store.data().input.len();
+            memory::prepare(store, &memory, length);
+        }
         let call = instance.get_typed_func::<(), i32>(&mut *store, verb).map_err(unfit)?;
         let code = call.call(&mut *store, ())?;
         let data = store.data_mut();

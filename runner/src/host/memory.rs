@@ -1,8 +1,17 @@
 //! What a module may take, and the memory that Extism's functions work on.
 
+#![allow(unsafe_code)] // The system is told of memory by its address.
+
 use std::collections::BTreeMap;
 
-use wasmtime::ResourceLimiter;
+use rustix::mm::{madvise, Advice};
+use wasmtime::{Memory, ResourceLimiter, Store};
+
+/// Requests from this length on get their memory ahead, in bytes.
+const LARGE: usize = 256 << 10;
+/// What a request takes of memory, in its own length, and the most that is given ahead, in bytes.
+const TIMES: usize = 8;
+const MOST: usize = 256 << 20;
 
 /// The state of one call.
 #[derive(Debug, Default)]
@@ -82,6 +91,24 @@ impl Blocks {
         self.lengths.insert(offset, length);
         offset
     }
+}
+
+/// Gives a module ahead what a large request will take, in the system's large pages where it has such:
+/// one page of 4 KiB after the other is a fifth of the time of a short call.
+pub fn prepare(store: &mut Store<Call>, memory: &Memory, request: usize) {
+    if request < LARGE {
+        return;
+    }
+    let ahead = request.saturating_mul(TIMES).min(MOST).min(store.data().limit / 2);
+    let pages = (ahead as u64 / memory.page_size(&*store)).saturating_sub(memory.size(&*store));
+    // A module may say itself how large it grows; then it does without.
+    if memory.grow(&mut *store, pages).is_ok() {
+        // SAFETY: this is the memory as it is now, and advice changes no byte of it.
+        let _ = unsafe {
+            madvise(memory.data_ptr(&*store).cast(), memory.data_size(&*store), Advice::LinuxHugepage)
+        };
+    }
+    store.data_mut().refused = None;
 }
 
 impl ResourceLimiter for Call {
