@@ -19,6 +19,7 @@ pub mod graph;
 pub mod instruction;
 pub mod json;
 pub mod lines;
+pub mod lint;
 pub mod mount;
 pub mod pattern;
 pub mod platform;
@@ -36,6 +37,7 @@ use std::ops::Range;
 
 use contexts::Contexts;
 use error::{Explain, LineError, Problem};
+use lint::Lint;
 use platform::Platform;
 use stage_error::StageError;
 use stages::{File, Graph};
@@ -256,9 +258,13 @@ impl Answer<'_> {
     /// Goes through the steps; each tells all it finds before the next is tried.
     fn read(&mut self, options: &Options) {
         let mut read = instruction::read(self.text, false);
-        if let Some((option, span)) = syntax::bad_check(self.text) {
-            read.line_problems.push(Problem { error: LineError::Check(option), span });
-        }
+        let check = match lint::check(self.text, options) {
+            Ok(check) => check,
+            Err((option, span)) => {
+                read.line_problems.push(Problem { error: LineError::Check(option), span });
+                None
+            }
+        };
         if self.has_problems(&read.line_problems) || self.has_problems(&read.problems) {
             return;
         }
@@ -266,8 +272,10 @@ impl Answer<'_> {
         let labs = self.frontend(options, &builder);
         let file = File { instructions: read.instructions, escape: read.escape, labs };
         let contexts = Contexts::new(&options.contexts, options.named_contexts);
+        // BuildKit lints what it converts for the first platform.
+        let mut lint = check.map(|check| Lint::new(self.text, check));
         for platform in &platforms {
-            self.evaluate(&file, options, &contexts, platform, &builder);
+            self.evaluate(&file, options, &contexts, platform, &builder, lint.take());
         }
     }
 
@@ -373,6 +381,7 @@ impl Answer<'_> {
         contexts: &Contexts,
         platform: &Platform,
         builder: &Platform,
+        mut lint: Option<Lint<'_>>,
     ) {
         let mut graph = Graph::headers(file, options, contexts, platform, builder);
         if self.has_problems(&graph.problems) {
@@ -391,9 +400,15 @@ impl Answer<'_> {
         if self.has_problems(&graph.problems) {
             return;
         }
-        let uses = dispatch::dispatch(&mut graph, &reached);
+        let uses = dispatch::dispatch(&mut graph, &reached, lint.as_mut());
         if self.has_problems(&graph.problems) {
             return;
+        }
+        if let Some(mut lint) = lint {
+            lint.headers(file, &graph.arguments, builder);
+            for problems in &lint.found {
+                self.has_problems(problems);
+            }
         }
         self.unresolved(&graph, &reached);
         self.images(&graph, target, &reached, &uses);

@@ -71,14 +71,36 @@ fn agrees_with_buildkit() {
 
 /// Whether we say something else than BuildKit.
 fn differs(question: &Value, theirs: &Value) -> bool {
-    let ours = ours(question);
+    let (ours, linted) = answer(question);
     let is_error = ours.get("error").is_some();
+    let violation = theirs["error"].as_str().and_then(|error| error.strip_prefix(VIOLATION));
+    let is_lint = |code: &str| code.contains("IF0729");
+    let ours_is_lint = ours["error"].as_str().is_none_or(is_lint);
+    if ours_is_lint && (violation.is_some() || theirs.get("error").is_none()) {
+        let otherwise = is_linted_otherwise(&linted, violation.unwrap_or_default());
+        if otherwise || violation.is_some() {
+            return otherwise && !asks_the_base(&question.to_string());
+        }
+    }
     match theirs.get("error") {
         Some(_) => !is_error && !asks_the_base(&question.to_string()),
         // The oracle converts, and asks no frontend whether it exists.
         None if ours["error"].as_str().is_some_and(|error| error.contains("IF0723")) => false,
         None => ours != *theirs,
     }
+}
+
+const VIOLATION: &str = "lint violation found for rules: ";
+
+/// Whether other rules are broken than BuildKit says. A warning hangs on the base image, and the
+/// oracle's define no variable and have no SHELL; only a directory may be absolute all the same.
+fn is_linted_otherwise(ours: &[(String, bool)], theirs: &str) -> bool {
+    let theirs: Vec<&str> = theirs.split(", ").filter(|rule| !rule.is_empty()).collect();
+    let is_told = |rule: &&str| ours.iter().any(|(told, _)| told == rule);
+    let is_right = |(rule, is_error): &(String, bool)| {
+        theirs.contains(&rule.as_str()) || !is_error && rule == "WorkdirRelativePath"
+    };
+    !theirs.iter().all(is_told) || !ours.iter().all(is_right)
 }
 
 /// Whether the answer hangs on what only a base image knows, and the oracle's base images have set
@@ -105,6 +127,11 @@ fn asks_the_base(text: &str) -> bool {
 
 /// Our answer, in the oracle's spelling.
 fn ours(question: &Value) -> Value {
+    answer(question).0
+}
+
+/// Our answer, the rules of the linter that are broken, and whether that is sure.
+fn answer(question: &Value) -> (Value, Vec<(String, bool)>) {
     let options = &question["options"];
     let mut args = json!({"files": [{"file": "Dockerfile", "text": question["dockerfile"]}]});
     for key in ["buildArgs", "target", "platforms", "buildContexts", "onbuild", "namedContexts"] {
@@ -117,12 +144,16 @@ fn ours(question: &Value) -> Value {
     let answer: Value = serde_json::from_slice(&answer).expect("an answer is JSON");
     let output = &answer["output"][0];
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let errors: Vec<Value> = list(&output["diagnostics"])
-        .into_iter()
-        .filter(|d| d["severity"] == "error" || d["code"] == "IF0701")
-        .collect();
+    let diagnostics = list(&output["diagnostics"]);
+    let linted = diagnostics.iter().filter(|d| d["code"] == "IF0729").filter_map(|d| {
+        let rule = d["message"].as_str()?.rsplit('(').next()?.trim_end_matches(')');
+        Some((rule.to_owned(), d["severity"] == "error"))
+    });
+    let linted = linted.collect();
+    let errors: Vec<Value> =
+        diagnostics.into_iter().filter(|d| d["severity"] == "error" || d["code"] == "IF0701").collect();
     if let Some(error) = errors.first() {
-        return json!({"error": format!("{}: {}", error["code"], error["message"])});
+        return (json!({"error": format!("{}: {}", error["code"], error["message"])}), linted);
     }
     let images =
         || list(&output["images"]).into_iter().filter(|i| !list(&i["roles"]).contains(&json!("frontend")));
@@ -134,7 +165,7 @@ fn ours(question: &Value) -> Value {
         images().filter(|image| image["used"] == true).map(|image| text(&image["reference"])).collect();
     used.sort();
     used.dedup();
-    json!({"images": asked, "used": used})
+    (json!({"images": asked, "used": used}), linted)
 }
 
 /// The cases that are already there.

@@ -3,7 +3,7 @@
 // It reads one JSON object a line from stdin, in the spelling of tests/bases/cases.json, and writes
 // one a line: {"error":"…"} or {"images":["docker.io/library/alpine:3 linux/amd64"],"used":["docker.io/library/alpine:3"]}.
 // Nothing is fetched: every image exists, and its configuration holds the triggers of the question, a
-// working directory, and no environment. `oracle speed` measures BuildKit's parser, see speed.go.
+// working directory, and neither an environment nor a shell. `oracle speed` measures BuildKit's parser, see speed.go.
 package main
 
 import (
@@ -23,6 +23,7 @@ import (
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/client/llb/sourceresolver"
 	"github.com/moby/buildkit/frontend/dockerfile/dockerfile2llb"
+	"github.com/moby/buildkit/frontend/dockerfile/parser"
 	"github.com/moby/buildkit/frontend/dockerui"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
@@ -101,20 +102,20 @@ func ask(q question) (a answer) {
 		rec.onbuild[name] = triggers
 	}
 	used := map[string]struct{}{}
-	for _, name := range names {
+	for i, name := range names {
 		p, err := platforms.Parse(name)
 		if err != nil {
 			return answer{Error: err.Error()}
 		}
 		p = platforms.Normalize(p)
-		if err := convert(q, p, rec, used); err != nil {
+		if err := convert(q, p, i == 0, rec, used); err != nil {
 			return answer{Error: err.Error()}
 		}
 	}
 	return answer{Images: sorted(rec.asked), Used: sorted(used)}
 }
 
-func convert(q question, p ocispecs.Platform, rec *recorder, used map[string]struct{}) error {
+func convert(q question, p ocispecs.Platform, first bool, rec *recorder, used map[string]struct{}) error {
 	ctx := context.Background()
 	opt := dockerfile2llb.ConvertOpt{
 		Config: dockerui.Config{
@@ -131,12 +132,19 @@ func convert(q question, p ocispecs.Platform, rec *recorder, used map[string]str
 	for name, value := range q.Options.BuildArgs {
 		opt.BuildArgs[name] = value
 	}
+	// The linter does nothing where nobody is told, and a build tells of its first platform only.
+	if first {
+		opt.Warn = func(string, string, string, string, []parser.Range) {}
+	}
 	caps := pb.Caps.CapSet(pb.Caps.All())
 	opt.LLBCaps = &caps
 	if q.Options.NamedContexts == nil || *q.Options.NamedContexts {
 		opts := map[string]string{}
 		for name, value := range q.Options.BuildContexts {
 			opts["context:"+name] = value
+		}
+		if check, ok := q.Options.BuildArgs["BUILDKIT_DOCKERFILE_CHECK"]; ok {
+			opts["build-arg:BUILDKIT_DOCKERFILE_CHECK"] = check
 		}
 		client, err := dockerui.NewClient(&fakeClient{recorder: rec, opts: gateway.BuildOpts{
 			Opts:    opts,

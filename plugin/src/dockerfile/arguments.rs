@@ -96,6 +96,14 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// Evaluates them; `guess` stands for those that have no value.
     pub fn evaluate(&self, guess: Option<&str>) -> (Arguments<'a>, Vec<Problem<Failure>>) {
+        self.evaluate_given(&self.options.build_args, guess)
+    }
+
+    fn evaluate_given(
+        &self,
+        given: &SortedMap<String>,
+        guess: Option<&str>,
+    ) -> (Arguments<'a>, Vec<Problem<Failure>>) {
         let mut arguments = Arguments {
             values: SortedMap::new(),
             automatic: OnceCell::new(),
@@ -116,7 +124,7 @@ impl<'a> Scope<'a> {
                 problems.push(problem(Failure { error, missing: SortedSet::new() }));
                 break;
             }
-            if let Err(failure) = arguments.declare(argument, self.options, guess) {
+            if let Err(failure) = arguments.declare(argument, given, guess) {
                 problems.push(problem(failure));
             }
         }
@@ -154,12 +162,12 @@ impl Arguments<'_> {
     fn declare(
         &mut self,
         argument: &Argument,
-        options: &Options,
+        given: &SortedMap<String>,
         guess: Option<&str>,
     ) -> Result<(), Failure> {
         let name = argument.name.clone();
         let own = SortedSet::from(name.clone());
-        let value = match (options.build_args.get(&name), &argument.default) {
+        let value = match (given.get(&name), &argument.default) {
             (Some(given), _) => Value { text: given.clone(), names: own, ..Value::default() },
             (None, Some(default)) => {
                 let mut value = match self.expand(default) {
@@ -186,6 +194,12 @@ impl Arguments<'_> {
         self.missing.remove(&name);
         self.values.insert(name, value);
         Ok(())
+    }
+
+    /// The arguments as they would be if the build gave none; `None` where that is an error.
+    pub fn by_default(&self) -> Option<Self> {
+        let (arguments, problems) = self.scope.evaluate_given(&SortedMap::new(), None);
+        problems.is_empty().then_some(arguments)
     }
 
     /// Replaces the names in a word.

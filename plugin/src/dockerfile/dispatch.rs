@@ -10,9 +10,10 @@ use std::rc::Rc;
 
 use super::expand::{ExpandError, Lexer, Variables};
 use super::instruction::{Copy, Instruction, Kind};
+use super::lint::{Known, Lint};
 use super::mount::{self, Mount};
 use super::stage_error::StageError;
-use super::stages::{Command, Graph};
+use super::stages::{Command, Graph, SCRATCH};
 use super::values::{self, Source};
 use super::words::Word;
 use crate::reference::is_digest;
@@ -30,6 +31,8 @@ struct Environment {
     open: bool,
     /// Where relative paths begin, if that is known.
     directory: Option<Rc<str>>,
+    /// What the rules of the linter hang on.
+    known: Known,
 }
 
 impl Variables for Environment {
@@ -42,17 +45,18 @@ impl Variables for Environment {
     }
 }
 
-struct Dispatcher<'g, 'a> {
+struct Dispatcher<'g, 'a, 't> {
     graph: &'g mut Graph<'a>,
     environment: Environment,
     copied: usize,
+    lint: Option<&'g mut Lint<'t>>,
 }
 
 /// Runs through the stages; tells for each state which states it really takes files from.
-pub fn dispatch(graph: &mut Graph<'_>, reached: &[bool]) -> Vec<Vec<usize>> {
+pub fn dispatch(graph: &mut Graph<'_>, reached: &[bool], lint: Option<&mut Lint<'_>>) -> Vec<Vec<usize>> {
     let mut uses = vec![Vec::new(); graph.states.len()];
     let mut environments: Vec<Option<Environment>> = vec![None; reached.len()];
-    let mut dispatcher = Dispatcher { graph, environment: Environment::default(), copied: 0 };
+    let mut dispatcher = Dispatcher { graph, environment: Environment::default(), copied: 0, lint };
     for state in 0..reached.len() {
         if !reached[state] || dispatcher.graph.states[state].dispatched {
             continue;
@@ -70,6 +74,13 @@ pub fn dispatch(graph: &mut Graph<'_>, reached: &[bool]) -> Vec<Vec<usize>> {
                 dispatcher.set("PATH", Some(path.to_owned()));
             }
         }
+        if let Some(lint) = &mut dispatcher.lint {
+            let graph = &dispatcher.graph;
+            let is_empty = is_scratch && graph.states[state].base_name == SCRATCH;
+            let platform = graph.states[state].platform.as_ref().filter(|_| !is_empty);
+            let os = base.is_none().then(|| platform.unwrap_or(graph.platform).os.as_str());
+            lint.begin(&mut dispatcher.environment.known, is_empty, os);
+        }
         let commands = std::mem::take(&mut dispatcher.graph.states[state].commands);
         for command in &commands {
             dispatcher.command(command, &mut uses[state]);
@@ -80,7 +91,7 @@ pub fn dispatch(graph: &mut Graph<'_>, reached: &[bool]) -> Vec<Vec<usize>> {
     uses
 }
 
-impl Dispatcher<'_, '_> {
+impl Dispatcher<'_, '_, '_> {
     fn set(&mut self, name: &str, value: Option<String>) {
         if Rc::strong_count(&self.environment.values) > 1 {
             self.copied += self.environment.values.len();
@@ -120,6 +131,13 @@ impl Dispatcher<'_, '_> {
         self.graph
             .arguments
             .spend(result.as_ref().map_or_else(|(_, seen)| seen.work, |expanded| expanded.work));
+        if let (Some(lint), Ok(expanded)) = (&self.lint, &result) {
+            let values = &self.environment.values;
+            lint.unset(
+                expanded.unset.iter().filter(|name| !values.contains_key(name)),
+                &self.environment.known,
+            );
+        }
         match result {
             Ok(expanded) if expanded.unknown => Ok(None),
             Ok(expanded) => Ok(Some(Cow::Owned(expanded.text))),
@@ -131,25 +149,33 @@ impl Dispatcher<'_, '_> {
 
     fn command(&mut self, command: &Command, uses: &mut Vec<usize>) {
         let instruction = Rc::clone(&command.instruction);
+        if let Some(lint) = &mut self.lint {
+            lint.enter(command, &mut self.environment.known);
+        }
         match &instruction.kind {
             Kind::Arg(arguments) => {
                 for argument in arguments {
                     let given = self.graph.options.build_args.get(&argument.name).cloned();
                     let value = match (given, &argument.default) {
-                        (Some(given), _) => Some(given),
+                        (Some(given), _) => Some(Some(given)),
                         (None, Some(default)) => {
                             let value = self.expand_text(default, Lexer::new(self.graph.escape));
                             let value = value.unwrap_or_else(|error| {
                                 self.problem(StageError::Expand(error), command, &argument.span);
                                 None
                             });
-                            self.set(&argument.name, value.map(Cow::into_owned));
-                            continue;
+                            Some(value.map(Cow::into_owned))
                         }
-                        (None, None) => self.graph.arguments.value(&argument.name).map(str::to_owned),
+                        (None, None) => {
+                            self.graph.arguments.value(&argument.name).map(|value| Some(value.to_owned()))
+                        }
                     };
-                    if value.is_some() {
+                    if let Some(value) = value {
                         self.set(&argument.name, value);
+                    }
+                    if let Some(lint) = &mut self.lint {
+                        lint.secret(&argument.name, &command.span(&argument.span));
+                        lint.declare(&mut self.environment.known, &argument.name);
                     }
                 }
             }
@@ -157,9 +183,14 @@ impl Dispatcher<'_, '_> {
                 // All of a line are expanded before any of them is set.
                 let expanded: Vec<Option<Cow<'_, str>>> =
                     words.iter().map(|word| self.expand(word, command)).collect();
-                for pair in expanded.chunks_exact(2) {
+                for (pair, word) in expanded.chunks_exact(2).zip(words.iter().step_by(2)) {
                     match &pair[0] {
-                        Some(name) => self.set(name, pair[1].as_deref().map(str::to_owned)),
+                        Some(name) => {
+                            if let Some(lint) = &mut self.lint {
+                                lint.secret(name, &command.span(&word.span));
+                            }
+                            self.set(name, pair[1].as_deref().map(str::to_owned));
+                        }
                         None => {
                             self.environment.values = Rc::default();
                             self.environment.open = true;
@@ -183,12 +214,19 @@ impl Dispatcher<'_, '_> {
             Kind::Other(words) => self.other(words, &instruction, command),
             Kind::Onbuild(_) | Kind::From { .. } => {}
         }
+        if let Some(lint) = &mut self.lint {
+            lint.leave(command, &self.environment.known, self.environment.open);
+        }
     }
 
     fn other(&mut self, words: &[Word], instruction: &Instruction, command: &Command) {
         for word in words {
             let value = self.expand(word, command);
             if instruction.keyword == "WORKDIR" {
+                if let Some(lint) = &mut self.lint {
+                    let span = command.span(&word.span);
+                    lint.workdir(&word.text, value.as_deref(), &span, &mut self.environment.known);
+                }
                 let directory = self.environment.directory.as_deref();
                 self.environment.directory = match (&value, directory) {
                     (Some(path), _) if path.starts_with('/') => Some(mount::joined("", path).into()),
@@ -209,6 +247,9 @@ impl Dispatcher<'_, '_> {
             }
             let ports =
                 Lexer::new(self.graph.escape).words(&word.text, &self.environment).unwrap_or_default();
+            if let Some(lint) = &mut self.lint {
+                ports.iter().for_each(|port| lint.port(port, &command.span(&word.span)));
+            }
             if let Some(port) = ports.into_iter().find(|port| !values::is_port(port)) {
                 self.problem(StageError::Port(port), command, &word.span);
             }

@@ -83,6 +83,8 @@ pub struct Instruction {
     pub kind: Kind,
     /// The keyword and all behind it.
     pub span: Range<usize>,
+    /// CMD and ENTRYPOINT without a JSON list, ENV and LABEL without `=`.
+    pub is_old_form: bool,
 }
 
 /// Wrong with an instruction.
@@ -279,10 +281,17 @@ pub fn read(text: &str, is_trigger: bool) -> Instructions {
     let mut in_stage = is_trigger;
     let mut instructions = Vec::with_capacity(text.len() / 64 + 1);
     let mut problems = Vec::new();
-    let lines = lines::split(text, &mut |LogicalLine { source, node, heredocs }| {
+    let lines = lines::split(text, &mut |LogicalLine { source, node, heredocs, .. }| {
         let (keyword, keyword_span) = (node.keyword, node.keyword_span.clone());
         let reader = Reader { source: &source, heredocs: &heredocs, text };
         in_stage |= keyword == "FROM";
+        let is_old_form = match keyword {
+            "CMD" | "ENTRYPOINT" => !node.json,
+            "ENV" | "LABEL" => {
+                node.arguments.first().is_some_and(|name| !source.text[name.span.clone()].ends_with('='))
+            }
+            _ => false,
+        };
         match reader.kind(node) {
             Ok(kind) => {
                 if !in_stage && keyword != "ARG" {
@@ -290,7 +299,7 @@ pub fn read(text: &str, is_trigger: bool) -> Instructions {
                     problems.push(Problem { error, span: source.span(keyword_span.clone()) });
                 }
                 let span = source.span(keyword_span.start..source.text.trim_end().len());
-                instructions.push(Rc::new(Instruction { keyword, kind, span }));
+                instructions.push(Rc::new(Instruction { keyword, kind, span, is_old_form }));
             }
             Err((error, span)) => problems.push(Problem { error, span: source.span(span) }),
         }

@@ -100,6 +100,8 @@ pub struct LogicalLine<'t> {
     pub node: Node,
     /// The heredocs that it opens.
     pub heredocs: Vec<Heredoc>,
+    /// Where the last of the lines that were joined ends in the file.
+    pub end: usize,
 }
 
 /// What a file says beside its lines.
@@ -143,6 +145,7 @@ pub fn split<'t>(text: &'t str, each: &mut dyn FnMut(LogicalLine<'t>)) -> Lines 
         }
         let (source, behind) = join(text, &physical, next - 1, line, lines.escape);
         next = behind;
+        let end = physical[next - 1].end;
         let node = match Node::parse(&source.text, lines.escape) {
             Ok(node) => node,
             Err((error, range)) => {
@@ -175,7 +178,7 @@ pub fn split<'t>(text: &'t str, each: &mut dyn FnMut(LogicalLine<'t>)) -> Lines 
             }
         }
         is_empty = false;
-        each(LogicalLine { source, node, heredocs });
+        each(LogicalLine { source, node, heredocs, end });
     }
     if is_empty && lines.problems.is_empty() {
         // BuildKit says the same where the first line is too long; we say why.

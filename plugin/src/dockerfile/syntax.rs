@@ -4,9 +4,6 @@
 //! line is skipped, no blank may stand before the comment mark, and for `syntax` a file of `//`
 //! comments or a JSON object will do (`frontend/dockerfile/parser/directives.go`, dockerfile/1.26).
 
-use std::ops::Range;
-
-use super::instruction::is_go_bool;
 use super::lines::Directives;
 use super::words::Word;
 use crate::json;
@@ -16,21 +13,9 @@ pub fn frontend(text: &str) -> Option<Word> {
     find(text, "syntax", "#").or_else(|| find(text, "syntax", "//")).or_else(|| from_json(text))
 }
 
-/// The first part of the check options that BuildKit would refuse.
-pub fn bad_check(text: &str) -> Option<(String, Range<usize>)> {
-    let options = find(text, "check", "#")?;
-    if options.text.trim().is_empty() {
-        return None;
-    }
-    let bad = options.text.splitn(3, ';').find(|part| match part.split_once('=') {
-        Some((key, value)) => match key.trim() {
-            "skip" | "experimental" => false,
-            "error" => !is_go_bool(value.trim()),
-            _ => true,
-        },
-        None => true,
-    })?;
-    Some((bad.to_owned(), options.span.clone()))
+/// The check options of a file.
+pub fn check(text: &str) -> Option<Word> {
+    find(text, "check", "#")
 }
 
 /// The value of a directive up to its first blank.
@@ -102,15 +87,5 @@ mod tests {
         check("# escape=`\n# escape=`\n# syntax=a", None);
         check("# syntax=\n", None);
         check("", None);
-    }
-
-    #[test]
-    fn checks_the_check_options() {
-        for text in ["# check=skip=all", "# check=error=true;skip=A,B", "FROM a", "# check=skip=;error=0"] {
-            assert_eq!(bad_check(text), None, "{text}");
-        }
-        for text in ["# check=x", "# check=error=maybe", "# check=skip=a; error=true", "# check=skip=a;y=1"] {
-            assert!(bad_check(text).is_some(), "{text}");
-        }
     }
 }

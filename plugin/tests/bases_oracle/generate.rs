@@ -116,7 +116,10 @@ fn file(random: &mut Random) -> String {
     if random.one_in(20) {
         text.push('\u{feff}');
     }
-    if random.tame {
+    let lint = random.one_in(3);
+    if lint {
+        text.push_str(random.pick_good(CHECKS, 8));
+    } else if random.tame {
         let directives = [
             "# escape=\\\n",
             "# syntax=docker/dockerfile:1\n",
@@ -148,13 +151,19 @@ fn file(random: &mut Random) -> String {
     }
     for _ in 0..random.below(4) {
         let line = arg(random);
+        comment(random, &mut text, lint);
         push(random, &mut text, &line);
     }
     for _ in 0..=random.below(4) {
         let line = from(random);
+        comment(random, &mut text, lint);
         push(random, &mut text, &line);
         for _ in 0..random.below(5) {
-            let line = instruction(random);
+            let line = match lint && random.one_in(3) {
+                true => linted(random),
+                false => instruction(random),
+            };
+            comment(random, &mut text, lint);
             push(random, &mut text, &line);
         }
     }
@@ -165,6 +174,105 @@ fn file(random: &mut Random) -> String {
         text.pop();
     }
     text
+}
+
+const CHECKS: &[&str] = &[
+    "# check=error=true\n",
+    "# check=error=true\n",
+    "# check=error=true;skip=ConsistentInstructionCasing\n",
+    "# check=error=true;skip=UndefinedVar,FromAsCasing,ConsistentInstructionCasing,UndefinedArgInFrom\n",
+    "# check=skip=UndefinedVar,JSONArgsRecommended,UndefinedArgInFrom;error=1\n",
+    "# check=error=true;experimental=all\n",
+    "# check=skip=all;error=true\n",
+    "# check=skip=all;error=true;experimental=InvalidDefinitionDescription\n",
+    "#!/bin/sh\n# check=error=true;skip=UndefinedVar\n",
+    "# syntax=docker/dockerfile:1\n# check=error=t;skip=UndefinedVar\n# a b\n",
+    "#check=error=true; skip=all\n",
+    "#check=error=True;skip=A;skip=UndefinedVar,InvalidDefaultArgInFrom\n",
+    " # check=error=true\n",
+    "# c\n# check=error=true\n",
+    "# escape=`\r\n# check = skip=all;skip=UndefinedVar;error=true\n",
+];
+
+/// What a comment can say to the linter.
+fn comment(random: &mut Random, text: &mut String, lint: bool) {
+    if !lint || !random.one_in(6) {
+        return;
+    }
+    for _ in 0..=random.below(2) {
+        text.push_str(random.pick(&[
+            "# check=skip=all\n",
+            "# check=skip=UndefinedVar,JSONArgsRecommended\n",
+            "# check=skip=StageNameCasing,FromAsCasing;error=false\n",
+            "#check=skip=UndefinedArgInFrom,SecretsUsedInArgOrEnv,WorkdirRelativePath and more\n",
+            " # check=skip=all\n",
+            "# check=zzz\n",
+            "# check=experimental=all\n",
+            "# a what it is\n",
+            "# A what it is\n",
+            "#\n",
+            "\n",
+            "# b\n",
+        ]));
+    }
+}
+
+/// An instruction that the linter has rules about.
+fn linted(random: &mut Random) -> String {
+    let line = random.pick(&[
+        "CMD x",
+        "CMD [\"x\"]",
+        "CMD",
+        "ENTRYPOINT x",
+        "ENTRYPOINT [\"x\"]",
+        "SHELL [\"x\", \"-c\"]",
+        "HEALTHCHECK NONE",
+        "HEALTHCHECK CMD x",
+        "MAINTAINER x",
+        "WORKDIR x",
+        "WORKDIR /x",
+        "WORKDIR $A",
+        "WORKDIR /$A",
+        "WORKDIR c:\\x",
+        "WORKDIR \"/a b\"",
+        "ENV a b",
+        "ENV a_TOKEN=1",
+        "ENV KEY_FILE=1 b=$PATH",
+        "ENV A=1",
+        "ENV A=$A B=$A",
+        "LABEL a b",
+        "LABEL a=$A",
+        "ARG passwd",
+        "ARG x_Apikey_y=1",
+        "ARG public_KEY",
+        "ARG A",
+        "ARG A B=$A",
+        "ARG A=$A",
+        "ARG NOPE=1",
+        "EXPOSE 80",
+        "EXPOSE 80/TCP 81/udp",
+        "EXPOSE 1.2.3.4:80:80",
+        "EXPOSE 80:80/udp",
+        "EXPOSE $A",
+        "USER $A",
+        "USER ${NOPE:-x}",
+        "COPY $A /x",
+        "COPY --chown=$A a /",
+        "COPY <<E /\n$A\nE",
+        "COPY <<'E' /\n$A\nE",
+        "RUN --mount=target=/x/$A true",
+        "RUN echo $A",
+        "STOPSIGNAL 9",
+        "Run true",
+        "run true",
+        "copy a b",
+        "VOLUME $PATH",
+        "RUN a \\\n\n  b",
+        "RUN a \\\n\n",
+        "RUN a \\\n # check=skip=all\n  b",
+    ]);
+    let onbuild = if random.one_in(10) { "ONBUILD " } else { "" };
+    format!("{onbuild}{line}")
 }
 
 /// A line, sometimes in another case, cut in pieces, or with a comment inside.
@@ -554,6 +662,11 @@ fn options(random: &mut Random) -> Value {
             options["buildArgs"][random.pick(NAMES)] = json!(value);
         }
     }
+    if random.one_in(30) {
+        let value =
+            random.pick_good(&["error=true", "error=true; skip=UndefinedVar", "", "skip=all", "zzz"], 4);
+        options["buildArgs"]["BUILDKIT_DOCKERFILE_CHECK"] = json!(value);
+    }
     if random.wrong(8) || random.one_in(40) {
         options["target"] = json!(random.pick_good(STAGES, 8));
     }
@@ -580,6 +693,10 @@ fn options(random: &mut Random) -> Value {
             "docker-image://debian:1",
         ]);
         options["buildContexts"][name] = json!(value);
+    }
+    // A conversion without a client knows no contexts.
+    if options["buildContexts"].is_null() && random.one_in(60) {
+        options["namedContexts"] = json!(false);
     }
     if random.one_in(8) {
         let image = random.pick(&["docker.io/library/alpine:latest", "docker.io/library/busybox:1"]);
