@@ -273,7 +273,7 @@ impl Answer<'_> {
         let file = File { instructions: read.instructions, escape: read.escape, labs };
         let contexts = Contexts::new(&options.contexts, options.named_contexts);
         // BuildKit lints what it converts for the first platform.
-        let mut lint = check.map(|check| Lint::new(self.text, check));
+        let mut lint = check.map(|check| Lint::new(self.file, self.text, check));
         for platform in &platforms {
             self.evaluate(&file, options, &contexts, platform, &builder, lint.take());
         }
@@ -406,9 +406,7 @@ impl Answer<'_> {
         }
         if let Some(mut lint) = lint {
             lint.headers(file, &graph.arguments, builder);
-            for problems in &lint.found {
-                self.has_problems(problems);
-            }
+            self.bases.diagnostics.extend(lint.found.into_iter().flatten());
         }
         self.unresolved(&graph, &reached);
         self.images(&graph, target, &reached, &uses);

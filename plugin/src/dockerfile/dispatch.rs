@@ -132,11 +132,7 @@ impl Dispatcher<'_, '_, '_> {
             .arguments
             .spend(result.as_ref().map_or_else(|(_, seen)| seen.work, |expanded| expanded.work));
         if let (Some(lint), Ok(expanded)) = (&self.lint, &result) {
-            let values = &self.environment.values;
-            lint.unset(
-                expanded.unset.iter().filter(|name| !values.contains_key(name)),
-                &self.environment.known,
-            );
+            lint.unset(&expanded.unset, &self.environment.values, &self.environment.known);
         }
         match result {
             Ok(expanded) if expanded.unknown => Ok(None),

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
-use crate::diagnostic::{Diagnostic, Location, Severity};
+use crate::diagnostic::{Diagnostic, Location};
 
 /// Wrong with a line as such.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -62,10 +62,6 @@ pub trait Explain: fmt::Display {
     fn code(&self) -> &'static str;
     /// What to type instead.
     fn hint(&self) -> Option<String>;
-    /// How bad it is.
-    fn severity(&self) -> Severity {
-        Severity::Error
-    }
 }
 
 impl Explain for LineError {
@@ -124,8 +120,7 @@ impl<E: Explain> Problem<E> {
 #[cold]
 #[inline(never)]
 fn explain(error: &dyn Explain, location: Location) -> Diagnostic {
-    let mut diagnostic = Diagnostic::error(error.code(), shortened(error.to_string())).at(location);
-    diagnostic.severity = error.severity();
+    let diagnostic = Diagnostic::error(error.code(), shortened(error.to_string())).at(location);
     match error.hint() {
         Some(hint) => diagnostic.hint(shortened(hint)),
         None => diagnostic,

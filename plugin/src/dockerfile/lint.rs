@@ -15,12 +15,11 @@
 //! InvalidBaseImagePlatform, since the platform that an image has is not known.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
 
 use super::arguments::Arguments;
-use super::error::{Explain, Problem};
+use super::error::shortened;
 use super::expand::{Expanded, Lexer, Variables};
 use super::instruction::{is_go_bool, Kind};
 use super::lines::{self, Directives, LogicalLine};
@@ -29,9 +28,9 @@ use super::stages::{Command, File};
 use super::syntax;
 use super::words::{lower, upper, Word};
 use super::{Options, MAX_DIAGNOSTICS};
-use crate::diagnostic::Severity;
+use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::reference::ImageReference;
-use crate::sorted::SortedSet;
+use crate::sorted::{SortedMap, SortedSet};
 
 /// The build argument that replaces the directive.
 const ARGUMENT: &str = "BUILDKIT_DOCKERFILE_CHECK";
@@ -153,52 +152,6 @@ pub fn check(text: &str, options: &Options) -> Result<Option<Check>, (String, Ra
     }
 }
 
-/// A rule is broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    rule: Rule,
-    value: String,
-    /// To be written instead; may be empty.
-    wanted: String,
-    is_sure: bool,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [name, what, _] = RULES[self.rule as usize];
-        let unless = match self.rule {
-            _ if self.is_sure => "",
-            Rule::UndefinedVar => " unless the base image defines it",
-            Rule::JsonArgsRecommended => " unless the base image has a SHELL",
-            _ => " unless the base image makes it absolute",
-        };
-        let parts =
-            ["`", &self.value, "` ", what, ": `check=error=true` refuses that", unless, " (", name, ")"];
-        parts.into_iter().try_for_each(|part| f.write_str(part))
-    }
-}
-
-impl Explain for Violation {
-    fn code(&self) -> &'static str {
-        "IF0729"
-    }
-
-    fn hint(&self) -> Option<String> {
-        let [name, _, mend] = RULES[self.rule as usize];
-        let tick = if self.wanted.is_empty() { ["", ""] } else { [" `", "`"] };
-        let skip = ", or add `;skip=";
-        Some([mend, tick[0], &self.wanted, tick[1], skip, name, "` to the check options"].concat())
-    }
-
-    fn severity(&self) -> Severity {
-        if self.is_sure {
-            Severity::Error
-        } else {
-            Severity::Warning
-        }
-    }
-}
-
 /// What a stage hands on to those that are built on it.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
@@ -212,6 +165,7 @@ pub struct Known {
 
 /// The linter.
 pub struct Lint<'a> {
+    file: &'a str,
     text: &'a str,
     /// The rules that are on.
     rules: u32,
@@ -224,80 +178,98 @@ pub struct Lint<'a> {
     once: [Option<Range<usize>>; 3],
     copied: usize,
     /// What is broken for sure, and what may be.
-    pub found: [Vec<Problem<Violation>>; 2],
+    pub found: [Vec<Diagnostic>; 2],
 }
 
 impl<'a> Lint<'a> {
     /// Looks at the lines of a file, which can be read.
-    pub fn new(text: &'a str, check: Check) -> Self {
+    pub fn new(file: &'a str, text: &'a str, check: Check) -> Self {
         let rules = check.merged(USUAL);
         let found = [Vec::new(), Vec::new()];
         let unset = RefCell::default();
         let once = [None, None, None];
-        let mut lint = Lint { text, rules, special: Vec::new(), current: 0, unset, once, copied: 0, found };
-        let mut directives = Directives::new("#");
-        let mut at = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
-        let mut names = SortedSet::new();
-        let mut keywords = Vec::new();
+        let mut lint =
+            Lint { file, text, rules, special: Vec::new(), current: 0, unset, once, copied: 0, found };
+        // ARG before the first FROM does not count.
+        let mut in_stage = false;
+        let mut upper_case = 0_isize;
         lines::split(text, &mut |line| {
-            let (begin, comments) = comments(text, at, &line, &mut directives);
-            lint.line(&line, begin, &comments, &mut names, &mut keywords);
-            let end = line.heredocs.last().map_or(line.end, |heredoc| heredoc.body.end);
-            at = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
+            in_stage |= line.node.keyword == "FROM";
+            let written = &line.source.text[line.node.keyword_span.clone()];
+            upper_case += if in_stage { case(written) } else { 0 };
         });
-        let count = |case| keywords.iter().filter(|(_, _, found)| *found == Some(case)).count();
-        let wanted = count(Case::Lower) > count(Case::Upper);
-        let wanted = if wanted { Case::Lower } else { Case::Upper };
-        for (keyword, span, case) in keywords {
-            if case != Some(wanted) {
-                let written = if wanted == Case::Lower { lower(keyword) } else { keyword.to_owned() };
-                let rule = Rule::ConsistentInstructionCasing;
-                lint.find(lint.rules, rule, &text[span.clone()], written, span);
-            }
-        }
+        let most = if upper_case < 0 { -1 } else { 1 };
+        let mut from = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
+        let mut directives = Directives::new("#");
+        let mut names = SortedSet::new();
+        lines::split(text, &mut |line| lint.line(&line, &mut from, &mut directives, &mut names, most));
         lint
     }
 
     fn line(
         &mut self,
         line: &LogicalLine<'_>,
-        begin: usize,
-        comments: &[&str],
+        from: &mut usize,
+        directives: &mut Directives,
         names: &mut SortedSet,
-        keywords: &mut Vec<(&'static str, Range<usize>, Option<Case>)>,
+        most: isize,
     ) {
-        let (source, node) = (&line.source, &line.node);
+        let (source, node, text) = (&line.source, &line.node, self.text);
         let span = source.span(node.keyword_span.clone());
         let mut rules = self.rules;
-        let options = comments.iter().find_map(|comment| match Directives::new("").read(comment) {
-            Ok(Some((name, value))) if name == "check" => Some(value),
-            _ => None,
-        });
-        let options = options.as_deref().and_then(|value| value.split(' ').next());
+        // The comments before it: since an empty comment, or the instruction before.
+        let mut at = *from;
+        let mut comment = "";
+        let mut check = None;
+        for physical in text[at..].split_inclusive('\n') {
+            let trimmed = physical.trim();
+            if !trimmed.is_empty() && !trimmed.starts_with('#') {
+                break;
+            }
+            at += physical.len();
+            let is_directive = matches!(directives.read(physical.trim_start()), Ok(Some(_)));
+            if is_directive || trimmed.is_empty() {
+                continue;
+            }
+            // BuildKit takes one byte off the line, a blank where it is indented.
+            comment = physical.strip_prefix('#').map_or(trimmed, str::trim);
+            check = match Directives::new("").read(comment) {
+                _ if comment.is_empty() => None,
+                Ok(Some((name, value))) if check.is_none() && name == "check" => Some(value),
+                _ => check,
+            };
+        }
+        directives.read("").ok();
+        let options = check.as_deref().and_then(|value| value.split(' ').next());
         if let Some(Ok(check)) = options.map(Check::parse) {
             rules = check.merged(rules);
             self.special.push((span.start, rules));
         }
         let written = &source.text[node.keyword_span.clone()];
-        let case = Case::of(written);
-        if node.keyword == "FROM" || !keywords.is_empty() {
-            keywords.push((node.keyword, span.clone(), case));
+        if node.keyword == "FROM" || !names.is_empty() {
+            // So that the first one is seen.
+            names.insert("");
+            if case(written) != most {
+                let right = if most < 0 { lower(node.keyword) } else { node.keyword.to_owned() };
+                self.find(self.rules, Rule::ConsistentInstructionCasing, written, &[&right], &span);
+            }
         }
-        let mut at = begin;
-        for (index, physical) in self.text[begin..line.end].split('\n').enumerate() {
+        for (index, physical) in text[at..line.end].split('\n').enumerate() {
             if index > 0 && physical.trim().is_empty() {
-                let rule = Rule::NoEmptyContinuation;
-                self.find(self.rules, rule, node.keyword, String::new(), at..at);
+                self.find(self.rules, Rule::NoEmptyContinuation, node.keyword, &[], &(at..at));
                 break;
             }
             at += physical.len() + 1;
         }
+        let end = line.heredocs.last().map_or(line.end, |heredoc| heredoc.body.end);
+        *from = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
+
         let mut described: Vec<&str> = Vec::new();
         let stage;
         match (node.keyword, node.arguments.as_slice()) {
             ("MAINTAINER", _) => {
-                let wanted = "LABEL org.opencontainers.image.authors=name".to_owned();
-                self.find(rules, Rule::MaintainerDeprecated, "MAINTAINER", wanted, span);
+                let wanted = "LABEL org.opencontainers.image.authors=name";
+                self.find(rules, Rule::MaintainerDeprecated, node.keyword, &[wanted], &span);
             }
             ("ARG", arguments) => {
                 described.extend(arguments.iter().filter_map(|word| word.text.split('=').next()));
@@ -306,31 +278,29 @@ impl<'a> Lint<'a> {
                 stage = lower(&name.text);
                 described.push(&stage);
                 let place = source.span(name.span.clone());
-                let wanted = ["AS ", &stage].concat();
                 if stage != name.text {
-                    self.find(rules, Rule::StageNameCasing, &name.text, wanted.clone(), place.clone());
+                    self.find(rules, Rule::StageNameCasing, &name.text, &["AS ", &stage], &place);
                 }
-                let right = if case == Some(Case::Lower) { lower(&word.text) } else { upper(&word.text) };
-                if case.is_some() && right != word.text {
+                let right = if case(written) < 0 { lower(&word.text) } else { upper(&word.text) };
+                if case(written) != 0 && right != word.text {
                     let place = source.span(word.span.clone());
-                    self.find(rules, Rule::FromAsCasing, &word.text, right, place);
+                    self.find(rules, Rule::FromAsCasing, &word.text, &[&right], &place);
                 }
-                let other = wanted + "-2";
+                let other: &[&str] = &["AS ", &stage, "-2"];
                 if matches!(stage.as_str(), "context" | "scratch") {
-                    self.find(self.rules, Rule::ReservedStageName, &stage, other.clone(), place.clone());
+                    self.find(self.rules, Rule::ReservedStageName, &stage, other, &place);
                 }
                 if !names.insert(stage.clone()) {
-                    self.find(self.rules, Rule::DuplicateStageName, &stage, other, place);
+                    self.find(self.rules, Rule::DuplicateStageName, &stage, other, &place);
                 }
             }
             _ => {}
         }
-        if let (Some(comment), Some(name)) = (comments.last(), described.first()) {
+        if let Some(name) = described.first().filter(|_| !comment.is_empty()) {
             let first = comment.split(' ').next().unwrap_or_default();
             if !described.contains(&first) {
-                let wanted = ["# ", name, " what it is"].concat();
-                let place = source.span(node.keyword_span.clone());
-                self.find(rules, Rule::InvalidDefinitionDescription, name, wanted, place);
+                let wanted = &["# ", name, " what it is"];
+                self.find(rules, Rule::InvalidDefinitionDescription, name, wanted, &span);
             }
         }
     }
@@ -345,8 +315,8 @@ impl<'a> Lint<'a> {
             for word in [Some(base), platform.as_ref()].into_iter().flatten() {
                 let undeclared = arguments.expand(&word.text).ok().and_then(|value| value.undeclared);
                 if let Some(name) = undeclared {
-                    let wanted = ["ARG ", &name, "=value"].concat();
-                    self.find(rules, Rule::UndefinedArgInFrom, &name, wanted, word.span.clone());
+                    let wanted = &["ARG ", &name, "=value"];
+                    self.find(rules, Rule::UndefinedArgInFrom, &name, wanted, &word.span);
                 }
             }
             if let Some(word) = platform {
@@ -363,8 +333,8 @@ impl<'a> Lint<'a> {
                 continue;
             };
             if ImageReference::parse(&value.text).is_err() {
-                let (rule, wanted) = (Rule::InvalidDefaultArgInFrom, "ARG NAME=value".to_owned());
-                self.find(self.rules, rule, &base.text, wanted, base.span.clone());
+                let rule = Rule::InvalidDefaultArgInFrom;
+                self.find(self.rules, rule, &base.text, &["ARG NAME=value"], &base.span);
             }
         }
     }
@@ -381,18 +351,18 @@ impl<'a> Lint<'a> {
         if !expanded.unset.is_empty() || expanded.set.len() > 1 {
             return;
         }
-        let (rule, wanted) = match expanded.set.iter().next() {
-            Some(name) if name == TARGET && is_target => (Rule::RedundantTargetPlatform, ""),
+        let (rule, wanted): (_, &[&str]) = match expanded.set.iter().next() {
+            Some(name) if name == TARGET && is_target => (Rule::RedundantTargetPlatform, &[]),
             Some(_) => return,
             None => {
                 let Some(platform) = Platform::parse(&expanded.text, builder) else { return };
                 if stage.contains(&platform.os) || stage.contains(&platform.architecture) {
                     return;
                 }
-                (Rule::FromPlatformFlagConstDisallowed, "--platform=$BUILDPLATFORM")
+                (Rule::FromPlatformFlagConstDisallowed, &["--platform=$BUILDPLATFORM"])
             }
         };
-        self.find(rules, rule, &word.text, wanted.to_owned(), word.span.clone());
+        self.find(rules, rule, &word.text, wanted, &word.span);
     }
 
     fn rules_at(&self, place: usize) -> u32 {
@@ -400,14 +370,40 @@ impl<'a> Lint<'a> {
         found.map_or(self.rules, |at| self.special[at].1)
     }
 
-    fn find(&mut self, rules: u32, rule: Rule, value: &str, wanted: String, span: Range<usize>) {
-        self.push(rules, Violation { rule, value: value.to_owned(), wanted, is_sure: true }, span);
+    /// A rule is broken for sure by a word, which should be another.
+    #[inline(never)]
+    fn find(&mut self, rules: u32, rule: Rule, value: &str, wanted: &[&str], span: &Range<usize>) {
+        self.tell(rules, rule, value, wanted, span, "");
     }
 
-    fn push(&mut self, rules: u32, error: Violation, span: Range<usize>) {
-        let found = &mut self.found[usize::from(!error.is_sure)];
-        if rules & 1 << error.rule as u32 != 0 && found.len() < MAX_DIAGNOSTICS {
-            found.push(Problem { error, span });
+    /// The same, `unless` something is so.
+    #[inline(never)]
+    fn tell(
+        &mut self,
+        rules: u32,
+        rule: Rule,
+        value: &str,
+        wanted: &[&str],
+        span: &Range<usize>,
+        unless: &str,
+    ) {
+        let found = &mut self.found[usize::from(!unless.is_empty())];
+        if rules & 1 << rule as u32 == 0 || found.len() >= MAX_DIAGNOSTICS {
+            return;
+        }
+        let [name, what, mend] = RULES[rule as usize];
+        let message = ["`", value, "` ", what, ": `check=error=true` refuses that", unless, " (", name, ")"];
+        let tick = if wanted.is_empty() { ["", ""] } else { [" `", "`"] };
+        let skip = ", or add `;skip=";
+        let hint = [mend, tick[0], &wanted.concat(), tick[1], skip, name, "` to the check options"].concat();
+        let mut diagnostic = Diagnostic::error("IF0729", shortened(message.concat()))
+            .at(Location::of(self.file, self.text, span.clone()))
+            .hint(shortened(hint));
+        if !unless.is_empty() {
+            diagnostic.severity = Severity::Warning;
+        }
+        if !found.contains(&diagnostic) {
+            found.push(diagnostic);
         }
     }
 
@@ -426,32 +422,30 @@ impl<'a> Lint<'a> {
         self.current = if is_trigger { self.rules } else { self.rules_at(instruction.span.start) };
         if let Some(at) = ["CMD", "ENTRYPOINT", "HEALTHCHECK"].iter().position(|once| *once == keyword) {
             if let Some(before) = self.once[at].replace(span.clone()) {
-                let rule = Rule::MultipleInstructionsDisallowed;
-                self.find(self.current, rule, keyword, String::new(), before);
+                self.find(self.current, Rule::MultipleInstructionsDisallowed, keyword, &[], &before);
             }
         }
         known.has_shell |= keyword == "SHELL";
         if !instruction.is_old_form {
             return;
         }
-        let value = keyword.to_owned();
         if matches!(keyword, "ENV" | "LABEL") {
-            let wanted = [keyword, " NAME=value"].concat();
-            self.find(self.current, Rule::LegacyKeyValueFormat, &value, wanted, span);
+            let wanted = &[keyword, " NAME=value"];
+            self.find(self.current, Rule::LegacyKeyValueFormat, keyword, wanted, &span);
         } else if !known.has_shell {
-            let wanted = [keyword, " [\"command\"]"].concat();
-            let rule = Rule::JsonArgsRecommended;
-            self.push(self.current, Violation { rule, value, wanted, is_sure: known.is_sure }, span);
+            let unless = if known.is_sure { "" } else { " unless the base image has a SHELL" };
+            let wanted = &[keyword, " [\"command\"]"];
+            self.tell(self.current, Rule::JsonArgsRecommended, keyword, wanted, &span, unless);
         }
     }
 
-    /// Names are looked up and have no value.
-    pub fn unset<'n>(&self, names: impl Iterator<Item = &'n String>, known: &Known) {
+    /// Names are looked up and have no value that is known.
+    pub fn unset(&self, names: &SortedSet, values: &SortedMap<Option<String>>, known: &Known) {
         const ALWAYS: [&str; 3] = ["PATH", "BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
         let mut unset = self.unset.borrow_mut();
-        for name in names {
-            let is_new = !known.declared.contains(name) && !ALWAYS.contains(&name.as_str());
-            if is_new && unset.len() < MAX_DIAGNOSTICS && !unset.contains(name) {
+        for name in names.iter() {
+            let is_set = values.contains_key(name) || known.declared.contains(name);
+            if !is_set && !ALWAYS.contains(&name.as_str()) && unset.len() < MAX_DIAGNOSTICS {
                 unset.push(name.clone());
             }
         }
@@ -464,26 +458,29 @@ impl<'a> Lint<'a> {
         if command.instruction.keyword == "EXPOSE" || self.copied > MAX_COPIED {
             return;
         }
-        for value in unset {
+        let unless = match known.is_sure && !is_open {
+            true => "",
+            false => " unless the base image defines it",
+        };
+        for name in unset {
             let span = match &command.place {
                 Some(place) => place.clone(),
-                None => self.place(&command.instruction.span, &value),
+                None => self.place(&command.instruction.span, &name),
             };
-            let wanted = ["ARG ", &value, "=value"].concat();
-            let is_sure = known.is_sure && !is_open;
-            let violation = Violation { rule: Rule::UndefinedVar, value, wanted, is_sure };
-            self.push(self.current, violation, span);
+            let wanted = &["ARG ", &name, "=value"];
+            self.tell(self.current, Rule::UndefinedVar, &name, wanted, &span, unless);
         }
     }
 
     /// Where a name is looked up.
     fn place(&self, span: &Range<usize>, name: &str) -> Range<usize> {
-        let text = &self.text[span.clone()];
-        let is_lookup = |at: &usize| text[..*at].ends_with('$') || text[..*at].ends_with("${");
-        match text.match_indices(name).map(|(at, _)| at).find(is_lookup) {
-            Some(at) => span.start + at..span.start + at + name.len(),
-            None => span.clone(),
-        }
+        let bytes = self.text.as_bytes();
+        let found = span.clone().find_map(|at| {
+            let rest = bytes[at..].strip_prefix(b"$")?;
+            let rest = rest.strip_prefix(b"{").unwrap_or(rest);
+            rest.starts_with(name.as_bytes()).then(|| at..bytes.len() - rest.len() + name.len())
+        });
+        found.unwrap_or_else(|| span.clone())
     }
 
     /// ARG declares a name, with a value or without.
@@ -512,8 +509,8 @@ impl<'a> Lint<'a> {
         ];
         let has = |words: &[&str]| name.split('_').any(|part| words.contains(&folded(part).as_str()));
         if has(SECRET) && !has(&["public", "file", "version"]) {
-            let wanted = ["RUN --mount=type=secret,id=", name].concat();
-            self.find(self.current, Rule::SecretsUsedInArgOrEnv, name, wanted, span.clone());
+            let wanted = &["RUN --mount=type=secret,id=", name];
+            self.find(self.current, Rule::SecretsUsedInArgOrEnv, name, wanted, span);
         }
     }
 
@@ -535,22 +532,20 @@ impl<'a> Lint<'a> {
             return;
         }
         let is_sure = value.is_some() || !(known.is_windows || path.starts_with(['$', '\\', '`']));
-        let wanted = "WORKDIR /path".to_owned();
-        let violation =
-            Violation { rule: Rule::WorkdirRelativePath, value: path.to_owned(), wanted, is_sure };
-        self.push(self.current, violation, span.clone());
+        let unless = if is_sure { "" } else { " unless the base image makes it absolute" };
+        self.tell(self.current, Rule::WorkdirRelativePath, path, &["WORKDIR /path"], span, unless);
     }
 
     /// One port of EXPOSE.
     pub fn port(&mut self, port: &str, span: &Range<usize>) {
         let container = port.rsplit(':').next().unwrap_or_default();
-        let wanted = ["EXPOSE ", &lower(container)].concat();
+        let wanted = &["EXPOSE ", &lower(container)];
         let protocol = container.split_once('/').map_or("", |(_, protocol)| protocol);
         if lower(protocol) != protocol {
-            self.find(self.current, Rule::ExposeProtoCasing, port, wanted.clone(), span.clone());
+            self.find(self.current, Rule::ExposeProtoCasing, port, wanted, span);
         }
         if port.trim_start_matches(':').len() > container.len() {
-            self.find(self.current, Rule::ExposeInvalidFormat, port, wanted, span.clone());
+            self.find(self.current, Rule::ExposeInvalidFormat, port, wanted, span);
         }
     }
 }
@@ -565,51 +560,13 @@ fn folded(text: &str) -> String {
     text.chars().map(fold).collect()
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Case {
-    Lower,
-    Upper,
-}
-
-impl Case {
-    /// `None` where both stand in a word.
-    fn of(word: &str) -> Option<Self> {
-        if word == lower(word) {
-            return Some(Case::Lower);
-        }
-        (word == upper(word)).then_some(Case::Upper)
+/// -1 for a word in lower case, 1 for one in upper case, 0 where both stand in it.
+fn case(word: &str) -> isize {
+    match word {
+        word if word == lower(word) => -1,
+        word if word == upper(word) => 1,
+        _ => 0,
     }
-}
-
-/// Where the line of an instruction begins, and the comments before it: since an empty comment, or
-/// the instruction before. Directives are none.
-fn comments<'t>(
-    text: &'t str,
-    from: usize,
-    line: &LogicalLine<'_>,
-    directives: &mut Directives,
-) -> (usize, Vec<&'t str>) {
-    let end = line.source.span(0..0).start;
-    let mut comments = Vec::new();
-    let mut at = from;
-    for physical in text[from..end.max(from)].split_inclusive('\n') {
-        let trimmed = physical.trim();
-        if !trimmed.is_empty() && !trimmed.starts_with('#') {
-            break;
-        }
-        at += physical.len();
-        let is_directive = matches!(directives.read(physical.trim_start()), Ok(Some(_)));
-        if is_directive || trimmed.is_empty() {
-            continue;
-        }
-        // BuildKit takes one byte off the line, a blank where it is indented.
-        match physical.strip_prefix('#').map_or(trimmed, str::trim) {
-            "" => comments.clear(),
-            comment => comments.push(comment),
-        }
-    }
-    directives.read("").ok();
-    (at, comments)
 }
 
 #[cfg(test)]
