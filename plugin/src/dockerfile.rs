@@ -406,7 +406,7 @@ impl Answer<'_> {
         }
         if let Some(mut lint) = lint {
             lint.headers(file, &graph.arguments, builder);
-            self.bases.diagnostics.extend(lint.found.into_iter().flatten());
+            self.bases.diagnostics.extend(lint.found);
         }
         self.unresolved(&graph, &reached);
         self.images(&graph, target, &reached, &uses);

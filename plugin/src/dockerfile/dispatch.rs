@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::expand::{ExpandError, Lexer, Variables};
 use super::instruction::{Copy, Instruction, Kind};
-use super::lint::{Known, Lint};
+use super::lint::{declared, Known, Lint};
 use super::mount::{self, Mount};
 use super::stage_error::StageError;
 use super::stages::{Command, Graph, SCRATCH};
@@ -97,11 +97,17 @@ impl Dispatcher<'_, '_, '_> {
             self.copied += self.environment.values.len();
         }
         if self.copied > MAX_COPIED {
-            self.environment.values = Rc::default();
-            self.environment.open = true;
+            self.forget();
         } else {
             Rc::make_mut(&mut self.environment.values).insert(name.to_owned(), value);
         }
+    }
+
+    /// Nothing is known of the variables any more.
+    fn forget(&mut self) {
+        self.environment.values = Rc::default();
+        self.environment.open = true;
+        self.environment.known.is_lost = true;
     }
 
     fn problem(&mut self, error: StageError, command: &Command, span: &std::ops::Range<usize>) {
@@ -120,7 +126,7 @@ impl Dispatcher<'_, '_, '_> {
         }
     }
 
-    fn expand_text<'w>(&self, text: &'w str, lexer: Lexer) -> Result<Option<Cow<'w, str>>, ExpandError> {
+    fn expand_text<'w>(&mut self, text: &'w str, lexer: Lexer) -> Result<Option<Cow<'w, str>>, ExpandError> {
         if !self.graph.arguments.has_room() {
             return Ok(None);
         }
@@ -131,8 +137,9 @@ impl Dispatcher<'_, '_, '_> {
         self.graph
             .arguments
             .spend(result.as_ref().map_or_else(|(_, seen)| seen.work, |expanded| expanded.work));
-        if let (Some(lint), Ok(expanded)) = (&self.lint, &result) {
-            lint.unset(&expanded.unset, &self.environment.values, &self.environment.known);
+        if let (Some(lint), Ok(expanded)) = (&mut self.lint, &result) {
+            let environment = &self.environment;
+            lint.unset(&expanded.unset, &environment.values, environment.known, environment.open);
         }
         match result {
             Ok(expanded) if expanded.unknown => Ok(None),
@@ -170,8 +177,8 @@ impl Dispatcher<'_, '_, '_> {
                         self.set(&argument.name, value);
                     }
                     if let Some(lint) = &mut self.lint {
-                        lint.secret(&argument.name, &command.span(&argument.span));
-                        lint.declare(&mut self.environment.known, &argument.name);
+                        lint.secret(&argument.name, &argument.span);
+                        self.set(&declared(&argument.name), None);
                     }
                 }
             }
@@ -183,13 +190,12 @@ impl Dispatcher<'_, '_, '_> {
                     match &pair[0] {
                         Some(name) => {
                             if let Some(lint) = &mut self.lint {
-                                lint.secret(name, &command.span(&word.span));
+                                lint.secret(name, &word.span);
                             }
                             self.set(name, pair[1].as_deref().map(str::to_owned));
                         }
                         None => {
-                            self.environment.values = Rc::default();
-                            self.environment.open = true;
+                            self.forget();
                         }
                     }
                 }
@@ -210,9 +216,6 @@ impl Dispatcher<'_, '_, '_> {
             Kind::Other(words) => self.other(words, &instruction, command),
             Kind::Onbuild(_) | Kind::From { .. } => {}
         }
-        if let Some(lint) = &mut self.lint {
-            lint.leave(command, &self.environment.known, self.environment.open);
-        }
     }
 
     fn other(&mut self, words: &[Word], instruction: &Instruction, command: &Command) {
@@ -220,8 +223,7 @@ impl Dispatcher<'_, '_, '_> {
             let value = self.expand(word, command);
             if instruction.keyword == "WORKDIR" {
                 if let Some(lint) = &mut self.lint {
-                    let span = command.span(&word.span);
-                    lint.workdir(&word.text, value.as_deref(), &span, &mut self.environment.known);
+                    lint.workdir(word, value.as_deref(), &mut self.environment.known);
                 }
                 let directory = self.environment.directory.as_deref();
                 self.environment.directory = match (&value, directory) {
@@ -244,7 +246,7 @@ impl Dispatcher<'_, '_, '_> {
             let ports =
                 Lexer::new(self.graph.escape).words(&word.text, &self.environment).unwrap_or_default();
             if let Some(lint) = &mut self.lint {
-                ports.iter().for_each(|port| lint.port(port, &command.span(&word.span)));
+                ports.iter().for_each(|port| lint.port(port, &word.span));
             }
             if let Some(port) = ports.into_iter().find(|port| !values::is_port(port)) {
                 self.problem(StageError::Port(port), command, &word.span);

@@ -14,11 +14,9 @@
 //! `scratch`. Two rules are left out: CopyIgnoredFile, since `.dockerignore` is not read here, and
 //! InvalidBaseImagePlatform, since the platform that an image has is not known.
 
-use std::cell::RefCell;
 use std::ops::Range;
-use std::rc::Rc;
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, Value};
 use super::error::shortened;
 use super::expand::{Expanded, Lexer, Variables};
 use super::instruction::{is_go_bool, Kind};
@@ -36,8 +34,6 @@ use crate::sorted::{SortedMap, SortedSet};
 const ARGUMENT: &str = "BUILDKIT_DOCKERFILE_CHECK";
 /// What a platform is redundant with.
 const TARGET: &str = "TARGETPLATFORM";
-/// How many declared arguments may be copied from stage to stage in all; beyond, none is missed.
-const MAX_COPIED: usize = 1_000_000;
 
 /// The rules, in the order of [`RULES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,42 +55,38 @@ enum Rule {
     SecretsUsedInArgOrEnv,
     InvalidDefaultArgInFrom,
     FromPlatformFlagConstDisallowed,
-    InvalidDefinitionDescription,
     ExposeProtoCasing,
     ExposeInvalidFormat,
+    InvalidDefinitionDescription,
 }
 
-/// The name of each rule, what a word that breaks it does, and how to mend it.
-const RULES: [[&str; 3]; 20] = [
-    ["StageNameCasing", "names a build stage in upper case", "write"],
-    ["FromAsCasing", "is not in the case of its FROM", "write"],
-    ["NoEmptyContinuation", "is continued over an empty line", "delete the empty line"],
-    ["ConsistentInstructionCasing", "is not in the case of most instructions", "write"],
-    ["DuplicateStageName", "names another build stage too", "give it another name:"],
-    ["ReservedStageName", "names a build stage, and is reserved", "give it another name:"],
-    ["JSONArgsRecommended", "is run by a shell, which signals do not pass", "write a JSON list:"],
-    ["MaintainerDeprecated", "is deprecated", "write"],
-    ["UndefinedArgInFrom", "is declared by no ARG", "declare it before the first FROM:"],
-    ["WorkdirRelativePath", "is relative, and no WORKDIR before it is absolute", "write"],
-    ["UndefinedVar", "is not defined", "declare it before:"],
-    [
-        "MultipleInstructionsDisallowed",
-        "stands in the stage again, and the last one counts",
-        "delete this one",
-    ],
-    ["LegacyKeyValueFormat", "separates name and value by a blank", "write"],
-    ["RedundantTargetPlatform", "is the platform anyway", "delete `--platform`"],
-    ["SecretsUsedInArgOrEnv", "looks like a secret, and the image tells it", "mount it:"],
-    ["InvalidDefaultArgInFrom", "is no image without build arguments", "give each a default:"],
-    ["FromPlatformFlagConstDisallowed", "is the platform whatever is built for", "write"],
-    ["InvalidDefinitionDescription", "is not what the comment above describes", "write"],
-    ["ExposeProtoCasing", "has its protocol in upper case", "write"],
-    ["ExposeInvalidFormat", "names an address or a port of the host", "write"],
-];
+/// The name of each rule, what a word that breaks it does, and how to mend it; one text takes less
+/// room in the module than sixty.
+const RULES: &str = "\
+StageNameCasing|names a build stage in upper case|write
+FromAsCasing|is not in the case of its FROM|write
+NoEmptyContinuation|is continued over an empty line|delete the empty line
+ConsistentInstructionCasing|is not in the case of most instructions|write
+DuplicateStageName|names another build stage too|give it another name:
+ReservedStageName|names a build stage, and is reserved|give it another name:
+JSONArgsRecommended|is run by a shell, which signals do not pass|write a JSON list:
+MaintainerDeprecated|is deprecated|write
+UndefinedArgInFrom|is declared by no ARG|declare it before the first FROM:
+WorkdirRelativePath|is relative, and no WORKDIR before it is absolute|write
+UndefinedVar|is not defined|declare it before:
+MultipleInstructionsDisallowed|stands in the stage again, and the last one counts|delete this one
+LegacyKeyValueFormat|separates name and value by a blank|write
+RedundantTargetPlatform|is the platform anyway|delete `--platform`
+SecretsUsedInArgOrEnv|looks like a secret, and the image holds it|mount it:
+InvalidDefaultArgInFrom|is no image without build arguments|give each a default:
+FromPlatformFlagConstDisallowed|is the platform whatever is built for|write
+ExposeProtoCasing|has its protocol in upper case|write
+ExposeInvalidFormat|names an address or a port of the host|write
+InvalidDefinitionDescription|is not what the comment above describes|put `#` between, or write";
 
 /// Those that are off unless they are asked for.
 const EXPERIMENTAL: u32 = 1 << Rule::InvalidDefinitionDescription as u32;
-const USUAL: u32 = (1 << RULES.len()) - 1 - EXPERIMENTAL;
+const USUAL: u32 = EXPERIMENTAL - 1;
 
 /// Check options: sets of rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,7 +108,9 @@ impl Check {
                 _ if before == all => all,
                 "all" => all,
                 _ => {
-                    let position = |name: &str| RULES.iter().position(|[known, ..]| *known == name.trim());
+                    let position = |name: &str| {
+                        RULES.lines().position(|rule| rule.split('|').next() == Some(name.trim()))
+                    };
                     value.split(',').filter_map(position).fold(0, |set, at| set | 1 << at) & all
                 }
             };
@@ -148,19 +142,21 @@ pub fn check(text: &str, options: &Options) -> Result<Option<Check>, (String, Ra
     };
     match Check::parse(value) {
         Ok(check) => Ok(Some(check).filter(|check| check.is_error)),
+        Err(part) if given.is_some() => Err(([ARGUMENT, "=", part].concat(), span)),
         Err(part) => Err((part.to_owned(), span)),
     }
 }
 
 /// What a stage hands on to those that are built on it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Known {
     /// It begins with nothing, so no base image has a say.
     is_sure: bool,
     is_windows: bool,
     has_workdir: bool,
     has_shell: bool,
-    declared: Rc<SortedSet>,
+    /// Which names are set is not known any more.
+    pub is_lost: bool,
 }
 
 /// The linter.
@@ -173,23 +169,36 @@ pub struct Lint<'a> {
     special: Vec<(usize, u32)>,
     /// The rules for the instruction that is run.
     current: u32,
-    unset: RefCell<Vec<String>>,
+    /// That instruction, and the names in it that were told.
+    span: Range<usize>,
+    unset: Vec<String>,
+    /// For a trigger: the FROM that runs it.
+    place: Option<Range<usize>>,
     /// CMD, ENTRYPOINT and HEALTHCHECK of the stage that is run.
     once: [Option<Range<usize>>; 3],
-    copied: usize,
+    /// How many are errors, and how many warnings.
+    told: [usize; 2],
     /// What is broken for sure, and what may be.
-    pub found: [Vec<Diagnostic>; 2],
+    pub found: Vec<Diagnostic>,
 }
 
 impl<'a> Lint<'a> {
     /// Looks at the lines of a file, which can be read.
     pub fn new(file: &'a str, text: &'a str, check: Check) -> Self {
         let rules = check.merged(USUAL);
-        let found = [Vec::new(), Vec::new()];
-        let unset = RefCell::default();
-        let once = [None, None, None];
-        let mut lint =
-            Lint { file, text, rules, special: Vec::new(), current: 0, unset, once, copied: 0, found };
+        let mut lint = Lint {
+            file,
+            text,
+            rules,
+            special: Vec::new(),
+            current: rules,
+            span: 0..0,
+            unset: Vec::new(),
+            place: None,
+            once: [None, None, None],
+            told: [0; 2],
+            found: Vec::new(),
+        };
         // ARG before the first FROM does not count.
         let mut in_stage = false;
         let mut upper_case = 0_isize;
@@ -264,19 +273,28 @@ impl<'a> Lint<'a> {
         let end = line.heredocs.last().map_or(line.end, |heredoc| heredoc.body.end);
         *from = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
 
-        let mut described: Vec<&str> = Vec::new();
-        let stage;
+        let first = comment.split(' ').next().unwrap_or_default();
+        let is_described = comment.is_empty()
+            || match (node.keyword, node.arguments.as_slice()) {
+                ("ARG", names) => names.iter().any(|word| word.text.split('=').next() == Some(first)),
+                ("FROM", [_, _, name]) => lower(&name.text) == first,
+                _ => true,
+            };
+        if !is_described {
+            let name = match node.arguments.as_slice() {
+                [_, _, name] if node.keyword == "FROM" => lower(&name.text),
+                names => names[0].text.split('=').next().unwrap_or_default().to_owned(),
+            };
+            let wanted = &["# ", &name, " what it is"];
+            self.find(rules, Rule::InvalidDefinitionDescription, &name, wanted, &span);
+        }
         match (node.keyword, node.arguments.as_slice()) {
             ("MAINTAINER", _) => {
                 let wanted = "LABEL org.opencontainers.image.authors=name";
                 self.find(rules, Rule::MaintainerDeprecated, node.keyword, &[wanted], &span);
             }
-            ("ARG", arguments) => {
-                described.extend(arguments.iter().filter_map(|word| word.text.split('=').next()));
-            }
             ("FROM", [_, word, name]) => {
-                stage = lower(&name.text);
-                described.push(&stage);
+                let stage = lower(&name.text);
                 let place = source.span(name.span.clone());
                 if stage != name.text {
                     self.find(rules, Rule::StageNameCasing, &name.text, &["AS ", &stage], &place);
@@ -296,35 +314,23 @@ impl<'a> Lint<'a> {
             }
             _ => {}
         }
-        if let Some(name) = described.first().filter(|_| !comment.is_empty()) {
-            let first = comment.split(' ').next().unwrap_or_default();
-            if !described.contains(&first) {
-                let wanted = &["# ", name, " what it is"];
-                self.find(rules, Rule::InvalidDefinitionDescription, name, wanted, &span);
-            }
-        }
     }
 
     /// Looks at the FROM lines once their arguments are known.
     pub fn headers(&mut self, file: &File, arguments: &Arguments<'_>, builder: &Platform) {
+        self.place = None;
         let defaults = arguments.by_default();
         let mut defaults = defaults.as_ref();
         for instruction in &file.instructions {
             let Kind::From { base, name, platform } = &instruction.kind else { continue };
             let rules = self.rules_at(instruction.span.start);
-            for word in [Some(base), platform.as_ref()].into_iter().flatten() {
-                let undeclared = arguments.expand(&word.text).ok().and_then(|value| value.undeclared);
-                if let Some(name) = undeclared {
-                    let wanted = &["ARG ", &name, "=value"];
-                    self.find(rules, Rule::UndefinedArgInFrom, &name, wanted, &word.span);
-                }
-            }
+            self.undeclared(rules, base, arguments);
             if let Some(word) = platform {
+                self.undeclared(rules, word, arguments);
                 let stage = name.as_ref().map_or("", |name| &name.text);
-                let expanded = Lexer::new(file.escape).expand(&word.text, arguments);
-                if let Ok(expanded) = expanded {
-                    let target = arguments.value(TARGET) == Some(&expanded.text);
-                    self.platform(rules, word, stage, &expanded, target, builder);
+                if let Ok(expanded) = Lexer::new(file.escape).expand(&word.text, arguments) {
+                    let is_target = arguments.value(TARGET) == Some(&expanded.text);
+                    self.platform(rules, word, stage, &expanded, is_target, builder);
                 }
             }
             let Some(Ok(value)) = defaults.map(|defaults| defaults.expand(&base.text)) else {
@@ -336,6 +342,14 @@ impl<'a> Lint<'a> {
                 let rule = Rule::InvalidDefaultArgInFrom;
                 self.find(self.rules, rule, &base.text, &["ARG NAME=value"], &base.span);
             }
+        }
+    }
+
+    #[inline(never)]
+    fn undeclared(&mut self, rules: u32, word: &Word, arguments: &Arguments<'_>) {
+        if let Ok(Value { undeclared: Some(name), .. }) = arguments.expand(&word.text) {
+            let wanted = &["ARG ", &name, "=value"];
+            self.find(rules, Rule::UndefinedArgInFrom, &name, wanted, &word.span);
         }
     }
 
@@ -387,23 +401,30 @@ impl<'a> Lint<'a> {
         span: &Range<usize>,
         unless: &str,
     ) {
-        let found = &mut self.found[usize::from(!unless.is_empty())];
-        if rules & 1 << rule as u32 == 0 || found.len() >= MAX_DIAGNOSTICS {
+        let told = &mut self.told[usize::from(unless.is_empty())];
+        if rules & 1 << rule as u32 == 0 || *told >= MAX_DIAGNOSTICS {
             return;
         }
-        let [name, what, mend] = RULES[rule as usize];
+        *told += 1;
+        let span = self.place.as_ref().unwrap_or(span);
+        let mut parts = RULES.lines().nth(rule as usize).unwrap_or_default().split('|');
+        let [name, what, mend] = [(); 3].map(|()| parts.next().unwrap_or_default());
         let message = ["`", value, "` ", what, ": `check=error=true` refuses that", unless, " (", name, ")"];
         let tick = if wanted.is_empty() { ["", ""] } else { [" `", "`"] };
-        let skip = ", or add `;skip=";
-        let hint = [mend, tick[0], &wanted.concat(), tick[1], skip, name, "` to the check options"].concat();
+        // What is experimental can't be skipped.
+        let skip = match 1 << rule as u32 {
+            EXPERIMENTAL => ["", "", ""],
+            _ => [", or list `", name, "` in `skip=` of the check options"],
+        };
+        let hint = [mend, tick[0], &wanted.concat(), tick[1], skip[0], skip[1], skip[2]].concat();
         let mut diagnostic = Diagnostic::error("IF0729", shortened(message.concat()))
             .at(Location::of(self.file, self.text, span.clone()))
             .hint(shortened(hint));
         if !unless.is_empty() {
             diagnostic.severity = Severity::Warning;
         }
-        if !found.contains(&diagnostic) {
-            found.push(diagnostic);
+        if !self.found.contains(&diagnostic) {
+            self.found.push(diagnostic);
         }
     }
 
@@ -417,9 +438,16 @@ impl<'a> Lint<'a> {
     /// An instruction begins.
     pub fn enter(&mut self, command: &Command, known: &mut Known) {
         let instruction = &command.instruction;
-        let (keyword, span) = (instruction.keyword, command.span(&instruction.span));
-        let is_trigger = command.place.is_some();
-        self.current = if is_trigger { self.rules } else { self.rules_at(instruction.span.start) };
+        let keyword = instruction.keyword;
+        self.place = command.place.clone();
+        self.span = instruction.span.clone();
+        self.unset.clear();
+        self.current = if self.place.is_some() { self.rules } else { self.rules_at(self.span.start) };
+        if keyword == "EXPOSE" {
+            // BuildKit does not look for names in ports.
+            self.current &= !(1 << Rule::UndefinedVar as u32);
+        }
+        let span = command.span(&self.span);
         if let Some(at) = ["CMD", "ENTRYPOINT", "HEALTHCHECK"].iter().position(|once| *once == keyword) {
             if let Some(before) = self.once[at].replace(span.clone()) {
                 self.find(self.current, Rule::MultipleInstructionsDisallowed, keyword, &[], &before);
@@ -440,57 +468,41 @@ impl<'a> Lint<'a> {
     }
 
     /// Names are looked up and have no value that is known.
-    pub fn unset(&self, names: &SortedSet, values: &SortedMap<Option<String>>, known: &Known) {
-        const ALWAYS: [&str; 3] = ["PATH", "BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
-        let mut unset = self.unset.borrow_mut();
+    pub fn unset(
+        &mut self,
+        names: &SortedSet,
+        values: &SortedMap<Option<String>>,
+        known: Known,
+        is_open: bool,
+    ) {
+        let is_sure = known.is_sure && !is_open;
+        let unless = if is_sure { "" } else { " unless the base image defines it" };
         for name in names.iter() {
-            let is_set = values.contains_key(name) || known.declared.contains(name);
-            if !is_set && !ALWAYS.contains(&name.as_str()) && unset.len() < MAX_DIAGNOSTICS {
-                unset.push(name.clone());
+            // BuildKit sets the first, and knows the others.
+            let is_set = name == "PATH" || name.starts_with("BUILDKIT_SBOM_SCAN_");
+            let is_set = is_set || values.contains_key(name) || values.contains_key(&declared(name));
+            let is_told = self.unset.len() >= MAX_DIAGNOSTICS || self.unset.contains(name);
+            if is_set || is_told || known.is_lost {
+                continue;
             }
-        }
-    }
-
-    /// An instruction ends.
-    pub fn leave(&mut self, command: &Command, known: &Known, is_open: bool) {
-        let unset = std::mem::take(self.unset.get_mut());
-        // BuildKit does not look at the names in ports, nor do we once too much was declared.
-        if command.instruction.keyword == "EXPOSE" || self.copied > MAX_COPIED {
-            return;
-        }
-        let unless = match known.is_sure && !is_open {
-            true => "",
-            false => " unless the base image defines it",
-        };
-        for name in unset {
-            let span = match &command.place {
+            self.unset.push(name.clone());
+            let span = match &self.place {
                 Some(place) => place.clone(),
-                None => self.place(&command.instruction.span, &name),
+                None => self.look_up(name),
             };
-            let wanted = &["ARG ", &name, "=value"];
-            self.tell(self.current, Rule::UndefinedVar, &name, wanted, &span, unless);
+            self.tell(self.current, Rule::UndefinedVar, name, &["ARG ", name, "=value"], &span, unless);
         }
     }
 
     /// Where a name is looked up.
-    fn place(&self, span: &Range<usize>, name: &str) -> Range<usize> {
+    fn look_up(&self, name: &str) -> Range<usize> {
         let bytes = self.text.as_bytes();
-        let found = span.clone().find_map(|at| {
+        let found = self.span.clone().find_map(|at| {
             let rest = bytes[at..].strip_prefix(b"$")?;
             let rest = rest.strip_prefix(b"{").unwrap_or(rest);
             rest.starts_with(name.as_bytes()).then(|| at..bytes.len() - rest.len() + name.len())
         });
-        found.unwrap_or_else(|| span.clone())
-    }
-
-    /// ARG declares a name, with a value or without.
-    pub fn declare(&mut self, known: &mut Known, name: &str) {
-        if Rc::strong_count(&known.declared) > 1 {
-            self.copied += known.declared.len();
-        }
-        if self.copied <= MAX_COPIED {
-            Rc::make_mut(&mut known.declared).insert(name.to_owned());
-        }
+        found.unwrap_or_else(|| self.span.clone())
     }
 
     /// ARG or ENV sets a name.
@@ -515,11 +527,11 @@ impl<'a> Lint<'a> {
     }
 
     /// WORKDIR: as written, and what it becomes if that is known.
-    pub fn workdir(&mut self, word: &str, value: Option<&str>, span: &Range<usize>, known: &mut Known) {
+    pub fn workdir(&mut self, word: &Word, value: Option<&str>, known: &mut Known) {
         if std::mem::replace(&mut known.has_workdir, true) {
             return;
         }
-        let path = value.unwrap_or(word.trim_start_matches(['"', '\'']));
+        let path = value.unwrap_or(word.text.trim_start_matches(['"', '\'']));
         let on_drive = match path.split_once(':') {
             Some((drive, path)) if drive.eq_ignore_ascii_case("c") => path,
             _ => path,
@@ -533,7 +545,7 @@ impl<'a> Lint<'a> {
         }
         let is_sure = value.is_some() || !(known.is_windows || path.starts_with(['$', '\\', '`']));
         let unless = if is_sure { "" } else { " unless the base image makes it absolute" };
-        self.tell(self.current, Rule::WorkdirRelativePath, path, &["WORKDIR /path"], span, unless);
+        self.tell(self.current, Rule::WorkdirRelativePath, path, &["WORKDIR /path"], &word.span, unless);
     }
 
     /// One port of EXPOSE.
@@ -548,6 +560,11 @@ impl<'a> Lint<'a> {
             self.find(self.current, Rule::ExposeInvalidFormat, port, wanted, span);
         }
     }
+}
+
+/// The key of a name that ARG declares, with a value or without, among the variables.
+pub fn declared(name: &str) -> String {
+    ["ARG ", name].concat()
 }
 
 /// Lower case as Go's regular expressions compare.
@@ -593,8 +610,11 @@ mod tests {
 
     #[test]
     fn the_table_is_in_order() {
-        assert_eq!(RULES[Rule::ExposeInvalidFormat as usize][0], "ExposeInvalidFormat");
-        assert_eq!(RULES[Rule::UndefinedVar as usize][0], "UndefinedVar");
-        assert_eq!(RULES[Rule::InvalidDefinitionDescription as usize][0], "InvalidDefinitionDescription");
+        let name = |rule: Rule| RULES.lines().nth(rule as usize).and_then(|line| line.split('|').next());
+        for rule in [Rule::StageNameCasing, Rule::UndefinedVar, Rule::InvalidDefinitionDescription] {
+            assert_eq!(name(rule), Some(format!("{rule:?}").as_str()));
+        }
+        assert!(RULES.lines().all(|line| line.split('|').count() == 3));
+        assert_eq!(RULES.lines().count(), 1 + Rule::InvalidDefinitionDescription as usize);
     }
 }
