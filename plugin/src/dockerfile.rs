@@ -257,14 +257,14 @@ struct Answer<'a> {
 impl Answer<'_> {
     /// Goes through the steps; each tells all it finds before the next is tried.
     fn read(&mut self, options: &Options) {
-        let mut read = instruction::read(self.text, false);
-        let check = match lint::check(self.text, options) {
-            Ok(check) => check,
-            Err((option, span)) => {
-                read.line_problems.push(Problem { error: LineError::Check(option), span });
-                None
-            }
-        };
+        let check = lint::check(self.text, options);
+        // BuildKit lints what it converts for the first platform.
+        let mut lint =
+            check.as_ref().ok().copied().flatten().map(|check| Lint::new(self.file, self.text, check));
+        let mut read = instruction::read(self.text, false, lint.as_mut());
+        if let Err((option, span)) = check {
+            read.line_problems.push(Problem { error: LineError::Check(option), span });
+        }
         if self.has_problems(&read.line_problems) || self.has_problems(&read.problems) {
             return;
         }
@@ -272,8 +272,6 @@ impl Answer<'_> {
         let labs = self.frontend(options, &builder);
         let file = File { instructions: read.instructions, escape: read.escape, labs };
         let contexts = Contexts::new(&options.contexts, options.named_contexts);
-        // BuildKit lints what it converts for the first platform.
-        let mut lint = check.map(|check| Lint::new(self.file, self.text, check));
         for platform in &platforms {
             self.evaluate(&file, options, &contexts, platform, &builder, lint.take());
         }

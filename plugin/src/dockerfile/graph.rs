@@ -287,7 +287,7 @@ fn role(command: &Command, role: Role) -> Role {
 
 /// A trigger is a Dockerfile of one instruction, which is no FROM.
 fn read_trigger(text: &str) -> Result<Rc<Instruction>, String> {
-    let mut read = instruction::read(text, true);
+    let mut read = instruction::read(text, true, None);
     if let Some(problem) = read.line_problems.first() {
         return Err(problem.error.to_string());
     }

@@ -12,6 +12,7 @@ use thiserror::Error;
 use super::error::{Explain, LineError, Problem};
 use super::flags::{comma_separated, Flags};
 use super::lines::{self, heredoc_name, Heredoc, LogicalLine, Mapped};
+use super::lint::Lint;
 use super::mount::Mount;
 use super::suggest;
 use super::words::{lower, upper, Node, Word, KEYWORDS};
@@ -276,12 +277,16 @@ pub struct Instructions {
     pub problems: Vec<Problem<InstructionError>>,
 }
 
-/// Reads a text; a trigger needs no FROM before its instruction.
-pub fn read(text: &str, is_trigger: bool) -> Instructions {
+/// Reads a text; a trigger needs no FROM before its instruction. The linter sees each line.
+pub fn read(text: &str, is_trigger: bool, mut lint: Option<&mut Lint<'_>>) -> Instructions {
     let mut in_stage = is_trigger;
     let mut instructions = Vec::with_capacity(text.len() / 64 + 1);
     let mut problems = Vec::new();
-    let lines = lines::split(text, &mut |LogicalLine { source, node, heredocs, .. }| {
+    let lines = lines::split(text, &mut |line| {
+        if let Some(lint) = &mut lint {
+            lint.line(&line);
+        }
+        let LogicalLine { source, node, heredocs, .. } = line;
         let (keyword, keyword_span) = (node.keyword, node.keyword_span.clone());
         let reader = Reader { source: &source, heredocs: &heredocs, text };
         in_stage |= keyword == "FROM";

@@ -20,7 +20,7 @@ use super::arguments::{Arguments, Value};
 use super::error::shortened;
 use super::expand::{Expanded, Lexer, Variables};
 use super::instruction::{is_go_bool, Kind};
-use super::lines::{self, Directives, LogicalLine};
+use super::lines::{Directives, LogicalLine};
 use super::platform::Platform;
 use super::stages::{Command, File};
 use super::syntax;
@@ -165,6 +165,13 @@ pub struct Lint<'a> {
     text: &'a str,
     /// The rules that are on.
     rules: u32,
+    /// Where the comments of the next instruction begin.
+    from: usize,
+    directives: Directives,
+    /// The stages so far.
+    names: SortedSet,
+    /// The keywords since the first FROM, and their case.
+    keywords: Vec<(&'static str, Range<usize>, isize)>,
     /// Other rules for some instructions, by their places.
     special: Vec<(usize, u32)>,
     /// The rules for the instruction that is run.
@@ -183,13 +190,17 @@ pub struct Lint<'a> {
 }
 
 impl<'a> Lint<'a> {
-    /// Looks at the lines of a file, which can be read.
+    /// A linter that has seen nothing yet.
     pub fn new(file: &'a str, text: &'a str, check: Check) -> Self {
         let rules = check.merged(USUAL);
-        let mut lint = Lint {
+        Lint {
             file,
             text,
             rules,
+            from: text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len(),
+            directives: Directives::new("#"),
+            names: SortedSet::new(),
+            keywords: Vec::new(),
             special: Vec::new(),
             current: rules,
             span: 0..0,
@@ -198,36 +209,16 @@ impl<'a> Lint<'a> {
             once: [None, None, None],
             told: [0; 2],
             found: Vec::new(),
-        };
-        // ARG before the first FROM does not count.
-        let mut in_stage = false;
-        let mut upper_case = 0_isize;
-        lines::split(text, &mut |line| {
-            in_stage |= line.node.keyword == "FROM";
-            let written = &line.source.text[line.node.keyword_span.clone()];
-            upper_case += if in_stage { case(written) } else { 0 };
-        });
-        let most = if upper_case < 0 { -1 } else { 1 };
-        let mut from = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
-        let mut directives = Directives::new("#");
-        let mut names = SortedSet::new();
-        lines::split(text, &mut |line| lint.line(&line, &mut from, &mut directives, &mut names, most));
-        lint
+        }
     }
 
-    fn line(
-        &mut self,
-        line: &LogicalLine<'_>,
-        from: &mut usize,
-        directives: &mut Directives,
-        names: &mut SortedSet,
-        most: isize,
-    ) {
+    /// Looks at one line after the other.
+    pub fn line(&mut self, line: &LogicalLine<'_>) {
         let (source, node, text) = (&line.source, &line.node, self.text);
         let span = source.span(node.keyword_span.clone());
         let mut rules = self.rules;
         // The comments before it: since an empty comment, or the instruction before.
-        let mut at = *from;
+        let mut at = self.from;
         let mut comment = "";
         let mut check = None;
         for physical in text[at..].split_inclusive('\n') {
@@ -236,7 +227,7 @@ impl<'a> Lint<'a> {
                 break;
             }
             at += physical.len();
-            let is_directive = matches!(directives.read(physical.trim_start()), Ok(Some(_)));
+            let is_directive = matches!(self.directives.read(physical.trim_start()), Ok(Some(_)));
             if is_directive || trimmed.is_empty() {
                 continue;
             }
@@ -248,20 +239,17 @@ impl<'a> Lint<'a> {
                 _ => check,
             };
         }
-        directives.read("").ok();
+        self.directives.read("").ok();
         let options = check.as_deref().and_then(|value| value.split(' ').next());
         if let Some(Ok(check)) = options.map(Check::parse) {
             rules = check.merged(rules);
             self.special.push((span.start, rules));
         }
         let written = &source.text[node.keyword_span.clone()];
-        if node.keyword == "FROM" || !names.is_empty() {
-            // So that the first one is seen.
-            names.insert("");
-            if case(written) != most {
-                let right = if most < 0 { lower(node.keyword) } else { node.keyword.to_owned() };
-                self.find(self.rules, Rule::ConsistentInstructionCasing, written, &[&right], &span);
-            }
+        let case = case(written);
+        // ARG before the first FROM does not count.
+        if node.keyword == "FROM" || !self.keywords.is_empty() {
+            self.keywords.push((node.keyword, span.clone(), case));
         }
         for (index, physical) in text[at..line.end].split('\n').enumerate() {
             if index > 0 && physical.trim().is_empty() {
@@ -271,7 +259,7 @@ impl<'a> Lint<'a> {
             at += physical.len() + 1;
         }
         let end = line.heredocs.last().map_or(line.end, |heredoc| heredoc.body.end);
-        *from = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
+        self.from = text[end..].find('\n').map_or(text.len(), |newline| end + newline + 1);
 
         let first = comment.split(' ').next().unwrap_or_default();
         let is_described = comment.is_empty()
@@ -299,8 +287,8 @@ impl<'a> Lint<'a> {
                 if stage != name.text {
                     self.find(rules, Rule::StageNameCasing, &name.text, &["AS ", &stage], &place);
                 }
-                let right = if case(written) < 0 { lower(&word.text) } else { upper(&word.text) };
-                if case(written) != 0 && right != word.text {
+                let right = if case < 0 { lower(&word.text) } else { upper(&word.text) };
+                if case != 0 && right != word.text {
                     let place = source.span(word.span.clone());
                     self.find(rules, Rule::FromAsCasing, &word.text, &[&right], &place);
                 }
@@ -308,7 +296,7 @@ impl<'a> Lint<'a> {
                 if matches!(stage.as_str(), "context" | "scratch") {
                     self.find(self.rules, Rule::ReservedStageName, &stage, other, &place);
                 }
-                if !names.insert(stage.clone()) {
+                if !self.names.insert(stage.clone()) {
                     self.find(self.rules, Rule::DuplicateStageName, &stage, other, &place);
                 }
             }
@@ -316,9 +304,18 @@ impl<'a> Lint<'a> {
         }
     }
 
-    /// Looks at the FROM lines once their arguments are known.
+    /// Looks at the keywords, and at the FROM lines once their arguments are known.
     pub fn headers(&mut self, file: &File, arguments: &Arguments<'_>, builder: &Platform) {
         self.place = None;
+        let upper_case: isize = self.keywords.iter().map(|(.., case)| case).sum();
+        let most = if upper_case < 0 { -1 } else { 1 };
+        for (keyword, span, case) in std::mem::take(&mut self.keywords) {
+            if case != most {
+                let right = if most < 0 { lower(keyword) } else { keyword.to_owned() };
+                let written = &self.text[span.clone()];
+                self.find(self.rules, Rule::ConsistentInstructionCasing, written, &[&right], &span);
+            }
+        }
         let defaults = arguments.by_default();
         let mut defaults = defaults.as_ref();
         for instruction in &file.instructions {

@@ -149,6 +149,9 @@ fn file(random: &mut Random) -> String {
             ]));
         }
     }
+    if lint && random.one_in(2) {
+        return text + &linted_file(random);
+    }
     for _ in 0..random.below(4) {
         let line = arg(random);
         comment(random, &mut text, lint);
@@ -193,6 +196,35 @@ const CHECKS: &[&str] = &[
     "# c\n# check=error=true\n",
     "# escape=`\r\n# check = skip=all;skip=UndefinedVar;error=true\n",
 ];
+
+/// A file that nothing but the linter refuses.
+fn linted_file(random: &mut Random) -> String {
+    let mut text = String::new();
+    for _ in 0..random.below(3) {
+        comment(random, &mut text, true);
+        text.push_str(random.pick(&["ARG A\n", "ARG NOPE=x\n", "ARG A B=1\n", "arg V\n", "ARG KEY=1\n"]));
+    }
+    for stage in 0..=random.below(3) {
+        comment(random, &mut text, true);
+        let platform =
+            random.pick(&["", "", "", "--platform=$BUILDPLATFORM ", "--platform=$TARGETPLATFORM "]);
+        let platform = if random.one_in(12) { "--platform=linux/arm64 " } else { platform };
+        let base = random.pick(&["scratch", "scratch", "a", "b", "alpine", "alpine:3$A", "alpine:3${V:-x}"]);
+        let name =
+            random.pick(&["", " AS a", " AS b", " AS a", " AS b", " AS B", " as b", " AS build-arm64"]);
+        let from = if random.one_in(15) { "from" } else { "FROM" };
+        text.push_str(&format!("{from} {platform}{base}{name}\n"));
+        for _ in 0..random.below(4) {
+            comment(random, &mut text, true);
+            let line = linted(random);
+            push(random, &mut text, &line);
+        }
+        if stage > 0 && random.one_in(2) {
+            text.push_str(random.pick(&["COPY --from=0 / /\n", "COPY --from=busybox / /\n"]));
+        }
+    }
+    text
+}
 
 /// What a comment can say to the linter.
 fn comment(random: &mut Random, text: &mut String, lint: bool) {
