@@ -17,6 +17,11 @@ const PIECES: &[&str] = &[
     "--platform=",
     "# escape=`\n",
     "# syntax=",
+    "# check=skip=UndefinedVar\n",
+    "# a\n",
+    "WORKDIR ",
+    "CMD ",
+    "EXPOSE 1:",
     "<<EOF",
     "EOF\n",
     "\n",
@@ -62,18 +67,21 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn options() -> impl Strategy<Value = Options> {
-    (prop::option::of("[ab$:{}é]{0,4}"), prop::option::of("[ab0]"), prop::bool::ANY).prop_map(
-        |(value, target, arm)| {
+    (prop::option::of("[ab$:{}é]{0,4}"), prop::option::of("[ab0]"), prop::bool::ANY, prop::bool::ANY)
+        .prop_map(|(value, target, arm, lint)| {
             let mut options = Options { target, ..Options::default() };
             options.build_args.extend(value.map(|value| ("A".to_owned(), value)));
             options.contexts.insert("b".to_owned(), "docker-image://debian".to_owned());
             options.onbuild.insert("alpine".to_owned(), vec!["COPY --from=a / /".to_owned()]);
+            if lint {
+                let check = "error=true;experimental=all".to_owned();
+                options.build_args.insert("BUILDKIT_DOCKERFILE_CHECK".to_owned(), check);
+            }
             if arm {
                 options.platforms.push("linux/arm64".to_owned());
             }
             options
-        },
-    )
+        })
 }
 
 /// Each place is in the text, and the line that it quotes is that line.
@@ -159,14 +167,20 @@ fn nasty_shapes_are_answered() {
             "environments",
             format!("FROM a AS s0\n{}", lines(&|n| format!("ENV E{n}=1\nFROM s{n} AS s{}\n", n + 1))),
         ),
+        ("names", format!("FROM a\nLABEL {}\n", lines(&|n| format!("a=$A{n} \\\n")))),
+        ("broken rules", format!("FROM a\n{}", "CMD x\nLABEL a $A\nUSER $B\n".repeat(10_000))),
         ("errors", times("FOO\n")),
         ("bad references", times("FROM A\n")),
         ("quotes", format!("FROM a\nENV {}\n", "a='\"' ".repeat(10_000))),
     ];
     for (name, text) in shapes {
         assert!(text.len() <= 1024 * 1024, "{name}");
-        let bases = bases("Dockerfile", &text, &Options::default());
-        assert!(bases.diagnostics.0.len() <= 101, "{name}");
+        let mut options = Options::default();
+        for check in ["", "error=true;experimental=all"] {
+            options.build_args.insert("BUILDKIT_DOCKERFILE_CHECK".to_owned(), check.to_owned());
+            let bases = bases("Dockerfile", &text, &options);
+            assert!(bases.diagnostics.0.len() <= 101, "{name}");
+        }
     }
     let large = bases("Dockerfile", &"FROM a\n".repeat(200_000), &Options::default());
     assert_eq!(large.diagnostics.0[0].code, "IF0601");

@@ -83,6 +83,7 @@ fn piece() -> impl Strategy<Value = String> {
         "# escape=`\n",
         "# syntax=docker/dockerfile:1\n",
         "# check=skip=all\n",
+        "# check=error=true;experimental=all\n",
         "# c\n",
         "$A",
         "${A",

@@ -35,6 +35,9 @@ const ARGUMENT: &str = "BUILDKIT_DOCKERFILE_CHECK";
 /// What a platform is redundant with.
 const TARGET: &str = "TARGETPLATFORM";
 
+/// How many errors are told, and how many warnings.
+const MOST: usize = MAX_DIAGNOSTICS / 2;
+
 /// The rules, in the order of [`RULES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
@@ -69,17 +72,17 @@ NoEmptyContinuation|is continued over an empty line|delete the empty line
 ConsistentInstructionCasing|is not in the case of most instructions|write
 DuplicateStageName|names another build stage too|give it another name:
 ReservedStageName|names a build stage, and is reserved|give it another name:
-JSONArgsRecommended|is run by a shell, which signals do not pass|write a JSON list:
-MaintainerDeprecated|is deprecated|write
+JSONArgsRecommended|is run by a shell, which signals do not pass|write a JSON list: `[\"command\"]`
+MaintainerDeprecated|is deprecated|write `LABEL org.opencontainers.image.authors=name`
 UndefinedArgInFrom|is declared by no ARG|declare it before the first FROM:
-WorkdirRelativePath|is relative, and no WORKDIR before it is absolute|write
+WorkdirRelativePath|is relative, and no WORKDIR before it is absolute|write `WORKDIR /path`
 UndefinedVar|is not defined|declare it before:
 MultipleInstructionsDisallowed|stands in the stage again, and the last one counts|delete this one
-LegacyKeyValueFormat|separates name and value by a blank|write
+LegacyKeyValueFormat|separates name and value by a blank|write `NAME=value`
 RedundantTargetPlatform|is the platform anyway|delete `--platform`
 SecretsUsedInArgOrEnv|looks like a secret, and the image holds it|mount it:
-InvalidDefaultArgInFrom|is no image without build arguments|give each a default:
-FromPlatformFlagConstDisallowed|is the platform whatever is built for|write
+InvalidDefaultArgInFrom|is no image without build arguments|give each a default: `ARG NAME=value`
+FromPlatformFlagConstDisallowed|is the platform whatever is built for|write `--platform=$BUILDPLATFORM`
 ExposeProtoCasing|has its protocol in upper case|write
 ExposeInvalidFormat|names an address or a port of the host|write
 InvalidDefinitionDescription|is not what the comment above describes|put `#` between, or write";
@@ -213,6 +216,8 @@ impl<'a> Lint<'a> {
     }
 
     /// Looks at one line after the other.
+    #[cold]
+    #[inline(never)]
     pub fn line(&mut self, line: &LogicalLine<'_>) {
         let (source, node, text) = (&line.source, &line.node, self.text);
         let span = source.span(node.keyword_span.clone());
@@ -222,7 +227,7 @@ impl<'a> Lint<'a> {
         let mut comment = "";
         let mut check = None;
         for physical in text[at..].split_inclusive('\n') {
-            let trimmed = physical.trim();
+            let trimmed = trimmed(physical);
             if !trimmed.is_empty() && !trimmed.starts_with('#') {
                 break;
             }
@@ -232,7 +237,7 @@ impl<'a> Lint<'a> {
                 continue;
             }
             // BuildKit takes one byte off the line, a blank where it is indented.
-            comment = physical.strip_prefix('#').map_or(trimmed, str::trim);
+            comment = physical.strip_prefix('#').map_or(trimmed, self::trimmed);
             check = match Directives::new("").read(comment) {
                 _ if comment.is_empty() => None,
                 Ok(Some((name, value))) if check.is_none() && name == "check" => Some(value),
@@ -252,7 +257,7 @@ impl<'a> Lint<'a> {
             self.keywords.push((node.keyword, span.clone(), case));
         }
         for (index, physical) in text[at..line.end].split('\n').enumerate() {
-            if index > 0 && physical.trim().is_empty() {
+            if index > 0 && trimmed(physical).is_empty() {
                 self.find(self.rules, Rule::NoEmptyContinuation, node.keyword, &[], &(at..at));
                 break;
             }
@@ -264,7 +269,9 @@ impl<'a> Lint<'a> {
         let first = comment.split(' ').next().unwrap_or_default();
         let is_described = comment.is_empty()
             || match (node.keyword, node.arguments.as_slice()) {
-                ("ARG", names) => names.iter().any(|word| word.text.split('=').next() == Some(first)),
+                ("ARG", names) => {
+                    names.is_empty() || names.iter().any(|word| word.text.split('=').next() == Some(first))
+                }
                 ("FROM", [_, _, name]) => lower(&name.text) == first,
                 _ => true,
             };
@@ -278,8 +285,7 @@ impl<'a> Lint<'a> {
         }
         match (node.keyword, node.arguments.as_slice()) {
             ("MAINTAINER", _) => {
-                let wanted = "LABEL org.opencontainers.image.authors=name";
-                self.find(rules, Rule::MaintainerDeprecated, node.keyword, &[wanted], &span);
+                self.find(rules, Rule::MaintainerDeprecated, node.keyword, &[], &span);
             }
             ("FROM", [_, word, name]) => {
                 let stage = lower(&name.text);
@@ -305,6 +311,8 @@ impl<'a> Lint<'a> {
     }
 
     /// Looks at the keywords, and at the FROM lines once their arguments are known.
+    #[cold]
+    #[inline(never)]
     pub fn headers(&mut self, file: &File, arguments: &Arguments<'_>, builder: &Platform) {
         self.place = None;
         let upper_case: isize = self.keywords.iter().map(|(.., case)| case).sum();
@@ -337,7 +345,7 @@ impl<'a> Lint<'a> {
             };
             if ImageReference::parse(&value.text).is_err() {
                 let rule = Rule::InvalidDefaultArgInFrom;
-                self.find(self.rules, rule, &base.text, &["ARG NAME=value"], &base.span);
+                self.find(self.rules, rule, &base.text, &[], &base.span);
             }
         }
     }
@@ -362,18 +370,18 @@ impl<'a> Lint<'a> {
         if !expanded.unset.is_empty() || expanded.set.len() > 1 {
             return;
         }
-        let (rule, wanted): (_, &[&str]) = match expanded.set.iter().next() {
-            Some(name) if name == TARGET && is_target => (Rule::RedundantTargetPlatform, &[]),
+        let rule = match expanded.set.iter().next() {
+            Some(name) if name == TARGET && is_target => Rule::RedundantTargetPlatform,
             Some(_) => return,
             None => {
                 let Some(platform) = Platform::parse(&expanded.text, builder) else { return };
                 if stage.contains(&platform.os) || stage.contains(&platform.architecture) {
                     return;
                 }
-                (Rule::FromPlatformFlagConstDisallowed, &["--platform=$BUILDPLATFORM"])
+                Rule::FromPlatformFlagConstDisallowed
             }
         };
-        self.find(rules, rule, &word.text, wanted, &word.span);
+        self.find(rules, rule, &word.text, &[], &word.span);
     }
 
     fn rules_at(&self, place: usize) -> u32 {
@@ -399,7 +407,7 @@ impl<'a> Lint<'a> {
         unless: &str,
     ) {
         let told = &mut self.told[usize::from(unless.is_empty())];
-        if rules & 1 << rule as u32 == 0 || *told >= MAX_DIAGNOSTICS {
+        if rules & 1 << rule as u32 == 0 || *told >= MOST {
             return;
         }
         *told += 1;
@@ -433,6 +441,8 @@ impl<'a> Lint<'a> {
     }
 
     /// An instruction begins.
+    #[cold]
+    #[inline(never)]
     pub fn enter(&mut self, command: &Command, known: &mut Known) {
         let instruction = &command.instruction;
         let keyword = instruction.keyword;
@@ -455,16 +465,16 @@ impl<'a> Lint<'a> {
             return;
         }
         if matches!(keyword, "ENV" | "LABEL") {
-            let wanted = &[keyword, " NAME=value"];
-            self.find(self.current, Rule::LegacyKeyValueFormat, keyword, wanted, &span);
+            self.find(self.current, Rule::LegacyKeyValueFormat, keyword, &[], &span);
         } else if !known.has_shell {
             let unless = if known.is_sure { "" } else { " unless the base image has a SHELL" };
-            let wanted = &[keyword, " [\"command\"]"];
-            self.tell(self.current, Rule::JsonArgsRecommended, keyword, wanted, &span, unless);
+            self.tell(self.current, Rule::JsonArgsRecommended, keyword, &[], &span, unless);
         }
     }
 
     /// Names are looked up and have no value that is known.
+    #[cold]
+    #[inline(never)]
     pub fn unset(
         &mut self,
         names: &SortedSet,
@@ -478,7 +488,7 @@ impl<'a> Lint<'a> {
             // BuildKit sets the first, and knows the others.
             let is_set = name == "PATH" || name.starts_with("BUILDKIT_SBOM_SCAN_");
             let is_set = is_set || values.contains_key(name) || values.contains_key(&declared(name));
-            let is_told = self.unset.len() >= MAX_DIAGNOSTICS || self.unset.contains(name);
+            let is_told = self.told[usize::from(is_sure)] >= MOST || self.unset.contains(name);
             if is_set || is_told || known.is_lost {
                 continue;
             }
@@ -542,10 +552,12 @@ impl<'a> Lint<'a> {
         }
         let is_sure = value.is_some() || !(known.is_windows || path.starts_with(['$', '\\', '`']));
         let unless = if is_sure { "" } else { " unless the base image makes it absolute" };
-        self.tell(self.current, Rule::WorkdirRelativePath, path, &["WORKDIR /path"], &word.span, unless);
+        self.tell(self.current, Rule::WorkdirRelativePath, path, &[], &word.span, unless);
     }
 
     /// One port of EXPOSE.
+    #[cold]
+    #[inline(never)]
     pub fn port(&mut self, port: &str, span: &Range<usize>) {
         let container = port.rsplit(':').next().unwrap_or_default();
         let wanted = &["EXPOSE ", &lower(container)];
@@ -572,6 +584,11 @@ fn folded(text: &str) -> String {
         c => c.to_ascii_lowercase(),
     };
     text.chars().map(fold).collect()
+}
+
+#[inline(never)]
+fn trimmed(text: &str) -> &str {
+    text.trim()
 }
 
 /// -1 for a word in lower case, 1 for one in upper case, 0 where both stand in it.
