@@ -26,11 +26,29 @@ pub(crate) fn plain_end(bytes: &[u8], mut at: usize, stops: [u8; 2]) -> usize {
     at
 }
 
+/// Where the first such byte stands from `at` on, or the end.
+#[inline(never)]
+pub(crate) fn find(bytes: &[u8], mut at: usize, byte: u8) -> usize {
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        // A byte that is equal becomes zero, and the lowest zero is the lowest high bit here.
+        let word = u64::from_le_bytes(*chunk) ^ all(byte);
+        let found = word.wrapping_sub(all(1)) & !word & all(0x80);
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    while at < bytes.len() && bytes[at] != byte {
+        at += 1;
+    }
+    at
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::plain_end;
+    use super::{find, plain_end};
 
     proptest! {
         #[test]
@@ -45,6 +63,16 @@ mod tests {
                 let expected = bytes[at..].iter().position(stop).map_or(bytes.len(), |found| at + found);
                 prop_assert_eq!(plain_end(&bytes, at, stops), expected);
             }
+        }
+
+        #[test]
+        fn a_byte_is_found_where_it_first_stands(
+            bytes in prop::collection::vec(prop_oneof![3 => 8u8..=12, 1 => any::<u8>()], 0..60),
+            at in 0..60usize,
+        ) {
+            let at = at.min(bytes.len());
+            let expected = bytes[at..].iter().position(|byte| *byte == b'\n');
+            prop_assert_eq!(find(&bytes, at, b'\n'), expected.map_or(bytes.len(), |found| at + found));
         }
     }
 }

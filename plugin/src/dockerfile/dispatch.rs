@@ -15,7 +15,7 @@ use super::mount::{self, Mount};
 use super::stage_error::StageError;
 use super::stages::{Command, Graph, SCRATCH};
 use super::values::{self, Source};
-use super::words::Word;
+use super::words::{Keyword, Word};
 use crate::reference::is_digest;
 use crate::sorted::SortedMap;
 
@@ -212,7 +212,7 @@ impl Dispatcher<'_, '_, '_> {
                     self.problem(StageError::Signal(signal.into_owned()), command, &word.span);
                 }
             }
-            Kind::Other(words) if instruction.keyword == "EXPOSE" => self.expose(words, command),
+            Kind::Other(words) if instruction.keyword == Keyword::Expose => self.expose(words, command),
             Kind::Other(words) => self.other(words, &instruction, command),
             Kind::Onbuild(_) | Kind::From { .. } => {}
         }
@@ -221,7 +221,7 @@ impl Dispatcher<'_, '_, '_> {
     fn other(&mut self, words: &[Word], instruction: &Instruction, command: &Command) {
         for word in words {
             let value = self.expand(word, command);
-            if instruction.keyword == "WORKDIR" {
+            if instruction.keyword == Keyword::Workdir {
                 if let Some(lint) = &mut self.lint {
                     lint.workdir(word, value.as_deref(), &mut self.environment.known);
                 }
@@ -232,7 +232,7 @@ impl Dispatcher<'_, '_, '_> {
                     _ => None,
                 };
             }
-            if instruction.keyword == "VOLUME" && value.is_some_and(|value| value.is_empty()) {
+            if instruction.keyword == Keyword::Volume && value.is_some_and(|value| value.is_empty()) {
                 self.problem(StageError::EmptyVolume, command, &word.span);
             }
         }
@@ -281,7 +281,7 @@ impl Dispatcher<'_, '_, '_> {
         if let (Some(chmod), Some(word)) = (chmod.filter(|chmod| !values::is_mode(chmod)), &copy.chmod) {
             self.problem(StageError::Chmod(chmod.into_owned()), command, &word.span);
         }
-        let is_add = command.instruction.keyword == "ADD";
+        let is_add = command.instruction.keyword == Keyword::Add;
         let kinds: Vec<Option<Source>> =
             sources.iter().map(|source| source.as_deref().map(values::source)).collect();
         for ((word, text), kind) in copy.sources.iter().zip(&sources).zip(&kinds) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use thiserror::Error;
 
+use super::words::Keyword;
 use crate::diagnostic::{Diagnostic, Location};
 
 /// Wrong with a line as such.
@@ -38,13 +39,13 @@ pub enum LineError {
     #[error("{keyword} needs a name and a value")]
     NoValue {
         /// ENV or LABEL.
-        keyword: &'static str,
+        keyword: Keyword,
     },
     /// `ENV a=1 b`.
     #[error("`{word}` has no `=`, as the first word of this {keyword} has")]
     NotAPair {
         /// ENV or LABEL.
-        keyword: &'static str,
+        keyword: Keyword,
         /// The word.
         word: String,
     },

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::instruction::InstructionError;
-use super::words::{lower, Node, Word};
+use super::words::{lower, Keyword, Node, Word};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -21,10 +21,10 @@ enum Kind {
 use Kind::{Many, One, Switch};
 
 /// The flags that an instruction knows.
-fn known(keyword: &str) -> &'static [(&'static str, Kind)] {
+fn known(keyword: Keyword) -> &'static [(&'static str, Kind)] {
     match keyword {
-        "FROM" => &[("platform", One)],
-        "COPY" => &[
+        Keyword::From => &[("platform", One)],
+        Keyword::Copy => &[
             ("chmod", One),
             ("chown", One),
             ("exclude", Many),
@@ -32,7 +32,7 @@ fn known(keyword: &str) -> &'static [(&'static str, Kind)] {
             ("link", Switch),
             ("parents", Switch),
         ],
-        "ADD" => &[
+        Keyword::Add => &[
             ("checksum", One),
             ("chmod", One),
             ("chown", One),
@@ -41,8 +41,8 @@ fn known(keyword: &str) -> &'static [(&'static str, Kind)] {
             ("link", Switch),
             ("unpack", Switch),
         ],
-        "RUN" => &[("device", Many), ("mount", Many), ("network", One), ("security", One)],
-        "HEALTHCHECK" => &[
+        Keyword::Run => &[("device", Many), ("mount", Many), ("network", One), ("security", One)],
+        Keyword::HealthCheck => &[
             ("interval", One),
             ("retries", One),
             ("start-interval", One),

@@ -15,7 +15,7 @@ use super::lines::{self, heredoc_name, Heredoc, LogicalLine, Mapped};
 use super::lint::Lint;
 use super::mount::Mount;
 use super::suggest;
-use super::words::{lower, upper, Node, Word, KEYWORDS};
+use super::words::{lower, upper, Keyword, Node, Word, KEYWORDS};
 
 /// What an instruction says, as far as images depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub struct Argument {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instruction {
     /// `FROM`, in upper case.
-    pub keyword: &'static str,
+    pub keyword: Keyword,
     /// What it says.
     pub kind: Kind,
     /// The keyword and all behind it.
@@ -96,12 +96,12 @@ pub enum InstructionError {
     Unknown(String),
     /// Before the first FROM, and no ARG.
     #[error("{0} stands before the first FROM")]
-    BeforeFrom(&'static str),
+    BeforeFrom(Keyword),
     /// No such flag.
     #[error("{keyword} has no flag `{flag}`")]
     UnknownFlag {
         /// The instruction.
-        keyword: &'static str,
+        keyword: Keyword,
         /// With its dashes.
         flag: String,
         /// What it has, without dashes.
@@ -123,10 +123,10 @@ pub enum InstructionError {
     },
     /// Nothing behind the keyword.
     #[error("{0} has no argument")]
-    NoArgument(&'static str),
+    NoArgument(Keyword),
     /// COPY and ADD with one argument.
     #[error("{0} needs a source and a destination")]
-    NoDestination(&'static str),
+    NoDestination(Keyword),
     /// FROM with two or more than three words.
     #[error("FROM takes an image, or an image and `AS name`")]
     FromArguments,
@@ -135,10 +135,10 @@ pub enum InstructionError {
     StageName(String),
     /// `=value`.
     #[error("a name in {0} is empty")]
-    BlankName(&'static str),
+    BlankName(Keyword),
     /// A heredoc as the last argument of COPY.
     #[error("a heredoc can't be the destination of {0}")]
-    HeredocDestination(&'static str),
+    HeredocDestination(Keyword),
     /// `ONBUILD ONBUILD`, `ONBUILD FROM`.
     #[error("{0} can't stand behind ONBUILD")]
     Trigger(String),
@@ -214,7 +214,7 @@ impl Explain for InstructionError {
             InstructionError::FlagTwice(flag) => format!("keep one `{flag}`"),
             InstructionError::FlagWithoutValue(flag) => format!("write `{flag}=value`"),
             InstructionError::FlagNotBoolean { flag, .. } => format!("write `{flag}` or `{flag}=false`"),
-            InstructionError::NoArgument(keyword) => format!("write `{}`", example(keyword)),
+            InstructionError::NoArgument(keyword) => format!("write `{}`", example(*keyword)),
             InstructionError::NoDestination(keyword) => format!("write `{keyword} source /destination`"),
             InstructionError::FromArguments => {
                 "write `FROM image AS name`; comments need a line of their own".to_owned()
@@ -246,20 +246,20 @@ impl Explain for InstructionError {
     }
 }
 
-fn example(keyword: &str) -> &'static str {
+fn example(keyword: Keyword) -> &'static str {
     match keyword {
-        "ARG" => "ARG NAME=value",
-        "ENV" => "ENV NAME=value",
-        "EXPOSE" => "EXPOSE 8080",
-        "HEALTHCHECK" => "HEALTHCHECK CMD command",
-        "LABEL" => "LABEL name=value",
-        "MAINTAINER" => "LABEL maintainer=name",
-        "ONBUILD" => "ONBUILD RUN command",
-        "SHELL" => "SHELL [\"/bin/sh\", \"-c\"]",
-        "STOPSIGNAL" => "STOPSIGNAL SIGTERM",
-        "USER" => "USER 1000",
-        "VOLUME" => "VOLUME /data",
-        "WORKDIR" => "WORKDIR /app",
+        Keyword::Arg => "ARG NAME=value",
+        Keyword::Env => "ENV NAME=value",
+        Keyword::Expose => "EXPOSE 8080",
+        Keyword::HealthCheck => "HEALTHCHECK CMD command",
+        Keyword::Label => "LABEL name=value",
+        Keyword::Maintainer => "LABEL maintainer=name",
+        Keyword::OnBuild => "ONBUILD RUN command",
+        Keyword::Shell => "SHELL [\"/bin/sh\", \"-c\"]",
+        Keyword::StopSignal => "STOPSIGNAL SIGTERM",
+        Keyword::User => "USER 1000",
+        Keyword::Volume => "VOLUME /data",
+        Keyword::Workdir => "WORKDIR /app",
         _ => "RUN command",
     }
 }
@@ -289,17 +289,17 @@ pub fn read(text: &str, is_trigger: bool, mut lint: Option<&mut Lint<'_>>) -> In
         let LogicalLine { source, node, heredocs, .. } = line;
         let (keyword, keyword_span) = (node.keyword, node.keyword_span.clone());
         let reader = Reader { source: &source, heredocs: &heredocs, text };
-        in_stage |= keyword == "FROM";
+        in_stage |= keyword == Keyword::From;
         let is_old_form = match keyword {
-            "CMD" | "ENTRYPOINT" => !node.json,
-            "ENV" | "LABEL" => {
+            Keyword::Cmd | Keyword::Entrypoint => !node.json,
+            Keyword::Env | Keyword::Label => {
                 node.arguments.first().is_some_and(|name| !source.text[name.span.clone()].ends_with('='))
             }
             _ => false,
         };
         match reader.kind(node) {
             Ok(kind) => {
-                if !in_stage && keyword != "ARG" {
+                if !in_stage && keyword != Keyword::Arg {
                     let error = InstructionError::BeforeFrom(keyword);
                     problems.push(Problem { error, span: source.span(keyword_span.clone()) });
                 }
@@ -326,13 +326,13 @@ impl Reader<'_> {
         let keyword = node.keyword;
         let no_argument = |node: &Node| Err((InstructionError::NoArgument(keyword), node.span()));
         match keyword {
-            "FROM" => self.from(node),
-            "ARG" => self.arg(node),
-            "COPY" | "ADD" => self.copy(node),
-            "RUN" => self.run(node),
-            "ONBUILD" => self.onbuild(node),
-            "HEALTHCHECK" => self.healthcheck(node),
-            "ENV" | "LABEL" => {
+            Keyword::From => self.from(node),
+            Keyword::Arg => self.arg(node),
+            Keyword::Copy | Keyword::Add => self.copy(node),
+            Keyword::Run => self.run(node),
+            Keyword::OnBuild => self.onbuild(node),
+            Keyword::HealthCheck => self.healthcheck(node),
+            Keyword::Env | Keyword::Label => {
                 Flags::parse(&mut node)?;
                 if node.arguments.is_empty() {
                     return no_argument(&node);
@@ -341,13 +341,13 @@ impl Reader<'_> {
                     return Err((InstructionError::BlankName(keyword), name.span.clone()));
                 }
                 let words = self.all(node);
-                Ok(if keyword == "ENV" { Kind::Env(words) } else { Kind::Other(words) })
+                Ok(if keyword == Keyword::Env { Kind::Env(words) } else { Kind::Other(words) })
             }
-            "STOPSIGNAL" => match node.arguments.pop() {
+            Keyword::StopSignal => match node.arguments.pop() {
                 Some(signal) => Ok(Kind::StopSignal(self.word(signal))),
                 None => no_argument(&node),
             },
-            "SHELL" => {
+            Keyword::Shell => {
                 Flags::parse(&mut node)?;
                 match node.arguments.is_empty() {
                     true => no_argument(&node),
@@ -355,16 +355,17 @@ impl Reader<'_> {
                     false => Err((InstructionError::ShellForm, node.span())),
                 }
             }
-            "CMD" | "ENTRYPOINT" => Flags::parse(&mut node).map(|_| Kind::Other(Vec::new())),
-            "MAINTAINER" | "USER" | "WORKDIR" | "EXPOSE" | "VOLUME" => {
+            Keyword::Cmd | Keyword::Entrypoint => Flags::parse(&mut node).map(|_| Kind::Other(Vec::new())),
+            Keyword::Maintainer | Keyword::User | Keyword::Workdir | Keyword::Expose | Keyword::Volume => {
                 if node.arguments.is_empty() {
                     return no_argument(&node);
                 }
                 Flags::parse(&mut node)?;
-                if keyword == "VOLUME" && node.arguments.iter().any(|word| word.text.trim().is_empty()) {
+                if keyword == Keyword::Volume && node.arguments.iter().any(|word| word.text.trim().is_empty())
+                {
                     return Err((InstructionError::EmptyVolume, node.span()));
                 }
-                Ok(Kind::Other(if keyword == "MAINTAINER" { Vec::new() } else { self.all(node) }))
+                Ok(Kind::Other(if keyword == Keyword::Maintainer { Vec::new() } else { self.all(node) }))
             }
             _ => {
                 let written = self.source.text[node.keyword_span.clone()].to_owned();
@@ -409,12 +410,12 @@ impl Reader<'_> {
 
     fn arg(&self, node: Node) -> Result<Kind, Failure> {
         if node.arguments.is_empty() {
-            return Err((InstructionError::NoArgument("ARG"), node.span()));
+            return Err((InstructionError::NoArgument(Keyword::Arg), node.span()));
         }
         let mut arguments = Vec::with_capacity(node.arguments.len());
         for Word { text: mut name, span } in node.arguments {
             let default = match name.find('=') {
-                Some(0) => return Err((InstructionError::BlankName("ARG"), span)),
+                Some(0) => return Err((InstructionError::BlankName(Keyword::Arg), span)),
                 Some(equals) => {
                     let default = name[equals + 1..].to_owned();
                     name.truncate(equals);
@@ -486,7 +487,7 @@ impl Reader<'_> {
     fn onbuild(&self, mut node: Node) -> Result<Kind, Failure> {
         // A trigger in a trigger in … is not looked into, but it is there.
         let Some(trigger) = node.trigger.take() else {
-            return Err((InstructionError::NoArgument("ONBUILD"), node.span()));
+            return Err((InstructionError::NoArgument(Keyword::OnBuild), node.span()));
         };
         Flags::parse(&mut node)?;
         let line = &self.source.text;
@@ -507,7 +508,7 @@ impl Reader<'_> {
         let span = node.span();
         let fail = |message: String| Err((InstructionError::Healthcheck(message), span.clone()));
         let Some(kind) = node.arguments.first() else {
-            return Err((InstructionError::NoArgument("HEALTHCHECK"), span.clone()));
+            return Err((InstructionError::NoArgument(Keyword::HealthCheck), span.clone()));
         };
         let kind = upper(&kind.text);
         let has_command = node.arguments.len() > 1;

@@ -18,7 +18,8 @@ use std::ops::Range;
 
 use super::error::{LineError, Problem};
 use super::expand::{Lexer, NoVariables};
-use super::words::Node;
+use super::words::{Keyword, Node};
+use crate::scan;
 
 /// The longest physical line, without its line end (Go's `bufio.MaxScanTokenSize` less one).
 const MAX_LINE: usize = 65_535;
@@ -154,7 +155,7 @@ pub fn split<'t>(text: &'t str, each: &mut dyn FnMut(LogicalLine<'t>)) -> Lines 
             }
         };
         let mut heredocs = Vec::new();
-        if can_open_heredoc(&node) && source.text.contains("<<") {
+        if can_open_heredoc(&node) && source.text.contains('<') {
             match heredoc_names(&source.text) {
                 Err(word) => {
                     let span = source.span(node.span());
@@ -217,7 +218,8 @@ fn physical_lines(text: &str) -> (Vec<Range<usize>>, Option<Range<usize>>) {
 
 /// Where the line ends stand.
 pub fn ends(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at)
+    let end = |from| Some(scan::find(bytes, from, b'\n')).filter(|at| *at < bytes.len());
+    std::iter::successors(end(0), move |at| end(at + 1))
 }
 
 fn trim_start(text: &str, line: Range<usize>) -> Range<usize> {
@@ -264,7 +266,7 @@ fn can_open_heredoc(node: &Node) -> bool {
         Some(trigger) => trigger,
         None => node,
     };
-    !node.json && matches!(node.keyword, "RUN" | "COPY" | "ADD")
+    !node.json && matches!(node.keyword, Keyword::Run | Keyword::Copy | Keyword::Add)
 }
 
 /// The heredocs that a line opens, in order; the word whose name can't be read is the error.

@@ -24,7 +24,7 @@ use super::lines::{Directives, LogicalLine};
 use super::platform::Platform;
 use super::stages::{Command, File};
 use super::syntax;
-use super::words::{lower, upper, Word};
+use super::words::{lower, upper, Keyword, Word};
 use super::{Options, MAX_DIAGNOSTICS};
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::reference::ImageReference;
@@ -174,7 +174,7 @@ pub struct Lint<'a> {
     /// The stages so far.
     names: SortedSet,
     /// The keywords since the first FROM, and their case.
-    keywords: Vec<(&'static str, Range<usize>, isize)>,
+    keywords: Vec<(Keyword, Range<usize>, isize)>,
     /// Other rules for some instructions, by their places.
     special: Vec<(usize, u32)>,
     /// The rules for the instruction that is run.
@@ -253,12 +253,12 @@ impl<'a> Lint<'a> {
         let written = &source.text[node.keyword_span.clone()];
         let case = case(written);
         // ARG before the first FROM does not count.
-        if node.keyword == "FROM" || !self.keywords.is_empty() {
+        if node.keyword == Keyword::From || !self.keywords.is_empty() {
             self.keywords.push((node.keyword, span.clone(), case));
         }
         for (index, physical) in text[at..line.end].split('\n').enumerate() {
             if index > 0 && trimmed(physical).is_empty() {
-                self.find(self.rules, Rule::NoEmptyContinuation, node.keyword, &[], &(at..at));
+                self.find(self.rules, Rule::NoEmptyContinuation, node.keyword.name(), &[], &(at..at));
                 break;
             }
             at += physical.len() + 1;
@@ -269,25 +269,25 @@ impl<'a> Lint<'a> {
         let first = comment.split(' ').next().unwrap_or_default();
         let is_described = comment.is_empty()
             || match (node.keyword, node.arguments.as_slice()) {
-                ("ARG", names) => {
+                (Keyword::Arg, names) => {
                     names.is_empty() || names.iter().any(|word| word.text.split('=').next() == Some(first))
                 }
-                ("FROM", [_, _, name]) => lower(&name.text) == first,
+                (Keyword::From, [_, _, name]) => lower(&name.text) == first,
                 _ => true,
             };
         if !is_described {
             let name = match node.arguments.as_slice() {
-                [_, _, name] if node.keyword == "FROM" => lower(&name.text),
+                [_, _, name] if node.keyword == Keyword::From => lower(&name.text),
                 names => names[0].text.split('=').next().unwrap_or_default().to_owned(),
             };
             let wanted = &["# ", &name, " what it is"];
             self.find(rules, Rule::InvalidDefinitionDescription, &name, wanted, &span);
         }
         match (node.keyword, node.arguments.as_slice()) {
-            ("MAINTAINER", _) => {
-                self.find(rules, Rule::MaintainerDeprecated, node.keyword, &[], &span);
+            (Keyword::Maintainer, _) => {
+                self.find(rules, Rule::MaintainerDeprecated, node.keyword.name(), &[], &span);
             }
-            ("FROM", [_, word, name]) => {
+            (Keyword::From, [_, word, name]) => {
                 let stage = lower(&name.text);
                 let place = source.span(name.span.clone());
                 if stage != name.text {
@@ -319,7 +319,7 @@ impl<'a> Lint<'a> {
         let most = if upper_case < 0 { -1 } else { 1 };
         for (keyword, span, case) in std::mem::take(&mut self.keywords) {
             if case != most {
-                let right = if most < 0 { lower(keyword) } else { keyword.to_owned() };
+                let right = if most < 0 { lower(keyword.name()) } else { keyword.name().to_owned() };
                 let written = &self.text[span.clone()];
                 self.find(self.rules, Rule::ConsistentInstructionCasing, written, &[&right], &span);
             }
@@ -450,25 +450,27 @@ impl<'a> Lint<'a> {
         self.span = instruction.span.clone();
         self.unset.clear();
         self.current = if self.place.is_some() { self.rules } else { self.rules_at(self.span.start) };
-        if keyword == "EXPOSE" {
+        if keyword == Keyword::Expose {
             // BuildKit does not look for names in ports.
             self.current &= !(1 << Rule::UndefinedVar as u32);
         }
         let span = command.span(&self.span);
-        if let Some(at) = ["CMD", "ENTRYPOINT", "HEALTHCHECK"].iter().position(|once| *once == keyword) {
+        if let Some(at) =
+            [Keyword::Cmd, Keyword::Entrypoint, Keyword::HealthCheck].iter().position(|once| *once == keyword)
+        {
             if let Some(before) = self.once[at].replace(span.clone()) {
-                self.find(self.current, Rule::MultipleInstructionsDisallowed, keyword, &[], &before);
+                self.find(self.current, Rule::MultipleInstructionsDisallowed, keyword.name(), &[], &before);
             }
         }
-        known.has_shell |= keyword == "SHELL";
+        known.has_shell |= keyword == Keyword::Shell;
         if !instruction.is_old_form {
             return;
         }
-        if matches!(keyword, "ENV" | "LABEL") {
-            self.find(self.current, Rule::LegacyKeyValueFormat, keyword, &[], &span);
+        if matches!(keyword, Keyword::Env | Keyword::Label) {
+            self.find(self.current, Rule::LegacyKeyValueFormat, keyword.name(), &[], &span);
         } else if !known.has_shell {
             let unless = if known.is_sure { "" } else { " unless the base image has a SHELL" };
-            self.tell(self.current, Rule::JsonArgsRecommended, keyword, &[], &span, unless);
+            self.tell(self.current, Rule::JsonArgsRecommended, keyword.name(), &[], &span, unless);
         }
     }
 

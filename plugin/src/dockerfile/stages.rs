@@ -22,7 +22,7 @@ use super::instruction::{Instruction, Kind};
 use super::platform::Platform;
 use super::stage_error::StageError;
 use super::suggest;
-use super::words::{lower, Word};
+use super::words::{lower, Keyword, Word};
 use super::{Options, Role};
 use crate::reference::ImageReference;
 use crate::sorted::{SortedMap, SortedSet};
@@ -393,7 +393,9 @@ fn epoch(file: &File, graph: &Graph<'_>, first: usize) -> Option<(String, Range<
         match &instruction.kind {
             Kind::From { .. } => break,
             Kind::Arg(_) => {}
-            Kind::Copy(copy) if instruction.keyword == "ADD" && copy.sources.len() == 1 => sources += 1,
+            Kind::Copy(copy) if instruction.keyword == Keyword::Add && copy.sources.len() == 1 => {
+                sources += 1
+            }
             _ => return bad,
         }
     }

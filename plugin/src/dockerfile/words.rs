@@ -7,6 +7,7 @@
 //!
 //! The rules are those of BuildKit's `frontend/dockerfile/parser` (dockerfile/1.26).
 
+use std::fmt;
 use std::ops::Range;
 
 use super::error::LineError;
@@ -24,8 +25,8 @@ pub struct Word {
 /// A line that was split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// In upper case, whatever its case; empty where BuildKit knows no such instruction.
-    pub keyword: &'static str,
+    /// Which instruction it is, whatever its case.
+    pub keyword: Keyword,
     /// The keyword as it is written.
     pub keyword_span: Range<usize>,
     /// `--name` or `--name=value`, quotes and escapes removed.
@@ -74,32 +75,62 @@ pub fn upper(text: &str) -> String {
     text.chars().map(upper).collect()
 }
 
-/// The instructions.
-pub const KEYWORDS: &[&str] = &[
-    "ADD",
-    "ARG",
-    "CMD",
-    "COPY",
-    "ENTRYPOINT",
-    "ENV",
-    "EXPOSE",
-    "FROM",
-    "HEALTHCHECK",
-    "LABEL",
-    "MAINTAINER",
-    "ONBUILD",
-    "RUN",
-    "SHELL",
-    "STOPSIGNAL",
-    "USER",
-    "VOLUME",
-    "WORKDIR",
-];
+macro_rules! keywords {
+    ($($variant:ident $name:literal,)*) => {
+        /// What an instruction begins with.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "they are BuildKit's instructions")]
+        pub enum Keyword {
+            $($variant,)*
+            /// None that BuildKit knows.
+            Unknown,
+        }
 
-fn known(keyword: &str) -> &'static str {
-    let find = |word: &str| KEYWORDS.iter().find(|known| known.eq_ignore_ascii_case(word));
-    let found = if keyword.is_ascii() { find(keyword) } else { find(&lower(keyword)) };
-    found.copied().unwrap_or_default()
+        /// The instructions.
+        pub const KEYWORDS: &[&str] = &[$($name,)*];
+        const BY_INDEX: &[Keyword] = &[$(Keyword::$variant,)*];
+    };
+}
+
+keywords! {
+    Add "ADD",
+    Arg "ARG",
+    Cmd "CMD",
+    Copy "COPY",
+    Entrypoint "ENTRYPOINT",
+    Env "ENV",
+    Expose "EXPOSE",
+    From "FROM",
+    HealthCheck "HEALTHCHECK",
+    Label "LABEL",
+    Maintainer "MAINTAINER",
+    OnBuild "ONBUILD",
+    Run "RUN",
+    Shell "SHELL",
+    StopSignal "STOPSIGNAL",
+    User "USER",
+    Volume "VOLUME",
+    Workdir "WORKDIR",
+}
+
+impl Keyword {
+    /// The keyword that a word is, in any case.
+    fn of(word: &str) -> Self {
+        let find = |word: &str| KEYWORDS.iter().position(|known| known.eq_ignore_ascii_case(word));
+        let found = if word.is_ascii() { find(word) } else { find(&lower(word)) };
+        found.map_or(Keyword::Unknown, |found| BY_INDEX[found])
+    }
+
+    /// In upper case; empty for an unknown one.
+    pub fn name(self) -> &'static str {
+        KEYWORDS.get(self as usize).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Keyword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl Node {
@@ -117,7 +148,7 @@ impl Node {
         let whole = trim(line, range);
         let keyword_end = line[whole.clone()].find(is_blank).map_or(whole.end, |at| whole.start + at);
         let keyword_span = whole.start..keyword_end;
-        let keyword = known(&line[keyword_span.clone()]);
+        let keyword = Keyword::of(&line[keyword_span.clone()]);
         let behind = line[keyword_end..whole.end].trim_start_matches(is_blank).len();
         let (flags, rest) = split_flags(line, whole.end - behind..whole.end, escape);
         let rest = trim(line, rest);
@@ -132,20 +163,22 @@ impl Node {
         };
         let is_empty = rest.is_empty();
         match keyword {
-            "FROM" | "EXPOSE" => node.arguments = blank_separated(line, rest),
-            "ADD" | "COPY" | "VOLUME" if !node.read_json(line, rest.clone())? => {
+            Keyword::From | Keyword::Expose => node.arguments = blank_separated(line, rest),
+            Keyword::Add | Keyword::Copy | Keyword::Volume if !node.read_json(line, rest.clone())? => {
                 node.arguments = blank_separated(line, rest);
             }
-            "RUN" | "CMD" | "ENTRYPOINT" | "SHELL" if !is_empty && !node.read_json(line, rest.clone())? => {
+            Keyword::Run | Keyword::Cmd | Keyword::Entrypoint | Keyword::Shell
+                if !is_empty && !node.read_json(line, rest.clone())? =>
+            {
                 node.arguments.push(Word { text: String::new(), span: rest });
             }
-            "MAINTAINER" | "STOPSIGNAL" | "USER" | "WORKDIR" if !is_empty => {
+            Keyword::Maintainer | Keyword::StopSignal | Keyword::User | Keyword::Workdir if !is_empty => {
                 node.arguments.push(word(line, rest));
             }
-            "ARG" => node.arguments = quoted_words(line, rest, escape),
-            "ENV" | "LABEL" => node.arguments = pairs(line, rest, escape, keyword)?,
-            "HEALTHCHECK" => node.read_healthcheck(line, rest)?,
-            "ONBUILD" if !is_empty && depth < MAX_TRIGGERS => {
+            Keyword::Arg => node.arguments = quoted_words(line, rest, escape),
+            Keyword::Env | Keyword::Label => node.arguments = pairs(line, rest, escape, keyword)?,
+            Keyword::HealthCheck => node.read_healthcheck(line, rest)?,
+            Keyword::OnBuild if !is_empty && depth < MAX_TRIGGERS => {
                 let trigger = Node::parse_at(line, rest, escape, depth + 1)?;
                 node.trigger = Some(Box::new(trigger));
             }
@@ -339,7 +372,7 @@ fn pairs(
     line: &str,
     range: Range<usize>,
     escape: char,
-    keyword: &'static str,
+    keyword: Keyword,
 ) -> Result<Vec<Word>, (LineError, Range<usize>)> {
     let words = quoted_words(line, range.clone(), escape);
     let Some(first) = words.first() else { return Ok(Vec::new()) };
