@@ -205,7 +205,8 @@ impl Pipelines<'_> {
         };
         let intervals = &self.factory.intervals;
         let files = [at(images::PATH), at(factory::PATH)];
-        let state = [at("state")];
+        // A new factory has no state yet, and a Warehouse that finds no commit is unhealthy until it polls again.
+        let state = [at(images::PATH), at("state")];
         self.watch_git(FACTORY, "factory", "what is enrolled", &files, intervals.factory);
         self.watch_git(SWEEP, "sweep", "state, whose heartbeat arms the next sweep", &state, intervals.sweep);
         let about =
