@@ -82,9 +82,9 @@ class Factory:
                     pruned.append(f"{kind} {name}")
         return wanted, pruned
 
-    def state(self, path):
+    def state(self, path, folder="factory"):
         """A file of state at the tip, or None."""
-        text = self.host.git(PLATFORM, "show", f"main:factory/state/{path}", check=False)
+        text = self.host.git(PLATFORM, "show", f"main:{folder}/state/{path}", check=False)
         return yaml.safe_load(text) if text else None
 
     def promotions(self, stage):

@@ -4,6 +4,7 @@ asks, and an endpoint for any POST. One loopback server, which can be down.
 The API answers as GitHub documents it (2022-11-28): a dispatch is refused without the token, without
 a `ref`, and for inputs that the workflow does not declare.
 """
+import base64
 import http.server
 import json
 import os
@@ -21,6 +22,8 @@ class Host:
     def __init__(self, folder):
         self.folder = folder
         self.down = False
+        # Where it is set (`name:word`), nobody else can push.
+        self.pusher = None
         self.requests, self.runs, self.pipelines, self.hooks = [], [], [], []
         self.began = {}
         self.lock = threading.Lock()
@@ -79,6 +82,9 @@ class Host:
                     self.wfile.write(data)
 
             def git(self, path, query, body):
+                asked = base64.b64encode((host.pusher or "").encode()).decode()
+                if host.pusher and "git-receive-pack" in path + query and self.headers.get("Authorization") != f"Basic {asked}":
+                    return self.reply(401, b"", [("WWW-Authenticate", 'Basic realm="git"')])
                 environment = {
                     "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": f"{host.folder}/git", "GIT_HTTP_EXPORT_ALL": "1",
                     "PATH_INFO": path[len("/git"):], "QUERY_STRING": query, "REQUEST_METHOD": self.command,

@@ -74,7 +74,7 @@ class Node:
 
         try:
             places = {mount["mountPath"]: self.volume(pod, spec, mount["name"], folder) for mount in container.get("volumeMounts", [])}
-            if not container["image"].startswith("image-factory-job:") or container.get("command"):
+            if not re.match(r"(.+/)?image-factory-job:", container["image"]) or container.get("command"):
                 raise ValueError(f"not an image that is run here: {container['image']}")
         except Exception as error:  # noqa: BLE001
             return report("Pending", {"waiting": {"reason": "CreateContainerConfigError", "message": str(error)}})

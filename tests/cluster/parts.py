@@ -27,6 +27,7 @@ USERS = {
     "webhooks": "system:serviceaccount:kargo:kargo-webhooks-server",
     "kargo-api": "system:serviceaccount:kargo:kargo-api",
     "rollouts": "system:serviceaccount:argo-rollouts:argo-rollouts",
+    "argocd": "system:serviceaccount:argocd:argocd-application-controller",
 }
 
 
@@ -86,13 +87,14 @@ class Api:
     # Of all kinds that the test speaks of.
     GROUPS = {
         "kargo.akuity.io": ["projects", "projectconfigs", "warehouses", "stages", "freights", "promotions", "promotiontasks"],
-        "argoproj.io": ["analysisruns", "analysistemplates"],
+        "argoproj.io": ["analysisruns", "analysistemplates", "applications"],
+        "apps": ["deployments", "statefulsets"],
     }
 
     def path(self, resource, namespace="image-factory", name=None):
         for group, resources in self.GROUPS.items():
             if resource in resources:
-                base = f"/apis/{group}/v1alpha1"
+                base = f"/apis/{group}/{'v1' if group == 'apps' else 'v1alpha1'}"
                 break
         else:
             base = "/apis/batch/v1" if resource == "jobs" else "/api/v1"
@@ -210,8 +212,10 @@ class Cluster:
                           "--controllers=analysis", f"--healthzPort={port['health']}", f"--metricsPort={port['metrics']}"], {}),
         }[name]
 
-    def start(self, name):
-        command, environment = self.command(name)
+    def start(self, name, command=None, environment=None):
+        """Starts a part, which this class knows or whose command is given."""
+        if command is None:
+            command, environment = self.command(name)
         os.makedirs(f"{self.work}/tmp/{name}", exist_ok=True)
         with open(f"{self.logs}/{name}.log", "ab") as log:
             self.running[name] = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log,

@@ -3,6 +3,7 @@
 
     run.py objects     the table of good and bad objects, asked of the real API server and webhooks, and
                        every object of the golden cases
+    run.py walk        a new user's way to the first observed base image, with Argo CD
     run.py rebuild     the PromotionTasks, each way that a rebuild can go
     run.py loop        the loop, from the first commit on
     run.py runbook     each line of the runbook
@@ -28,6 +29,7 @@ from measure import measure
 from parts import Cluster, Refused, wait
 from rebuild import rebuild
 from runbook import runbook
+from walk import walk
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -117,7 +119,7 @@ def drift(cluster, checks):
 
 
 def main():
-    parts = {"objects": objects, "rebuild": rebuild, "loop": loop, "runbook": runbook, "crash": crash, "measure": measure}
+    parts = {"objects": objects, "walk": walk, "rebuild": rebuild, "loop": loop, "runbook": runbook, "crash": crash, "measure": measure}
     wanted = sys.argv[1:] or [part for part in parts if part != "measure"]
     unknown = set(wanted) - set(parts)
     if unknown:
