@@ -364,6 +364,14 @@ def rebuilt(world, name):
     world.look("warehouses", "sweep")
     beat = within(120, "each sweep arms the next", lambda: later((world.factory.state("sweep.yaml") or {}).get("lastSweep"), beat))
 
+    # A sweep's Freight goes on to the rebuilder, whose `prove` looks at the base image as well.
+    def through():
+        newest = max((thing for thing in world.api.list("freights") if thing["origin"]["name"] == "sweep"), key=lambda thing: thing["metadata"]["creationTimestamp"])
+        held = world.api.get("stages", "rebuild-web")["status"]["freightHistory"][0]
+        return newest["metadata"]["name"] in str(held) and factory.verification("rebuild-web") == "Successful"
+
+    within(120, "and goes through its image's rebuilder", through)
+
     # A Job fails for good, with nobody to start it again but the sweep.
     world.node.before = lambda arguments: 70 if arguments[0] == "observe" and f"--name={name}" in arguments else None
     moved = world.move("node five")
