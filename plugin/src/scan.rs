@@ -1,5 +1,7 @@
 //! Looks through text eight bytes at a time, where that is most of the work: requests, answers, state.
 
+use std::cmp::Ordering;
+
 /// Each byte of a word is this.
 const fn all(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
@@ -11,8 +13,7 @@ pub(crate) fn plain_end(bytes: &[u8], mut at: usize, stops: [u8; 2]) -> usize {
     // A byte of `word - all(n)` borrows into its high bit exactly where it is below n, unless the high
     // bit was set before; what a borrow does to the bytes above it is no matter, one hit is enough.
     let below = |word: u64, limit: u8| word.wrapping_sub(all(limit)) & !word & all(0x80);
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
+    while let Some(word) = word(bytes, at) {
         let stopped = below(word, b' ') | below(word ^ all(stops[0]), 1) | below(word ^ all(stops[1]), 1);
         if stopped != 0 {
             // The lowest hit is the first byte, and no borrow came from below it.
@@ -29,9 +30,9 @@ pub(crate) fn plain_end(bytes: &[u8], mut at: usize, stops: [u8; 2]) -> usize {
 /// Where the first such byte stands from `at` on, or the end.
 #[inline(never)]
 pub(crate) fn find(bytes: &[u8], mut at: usize, byte: u8) -> usize {
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+    while let Some(word) = word(bytes, at) {
         // A byte that is equal becomes zero, and the lowest zero is the lowest high bit here.
-        let word = u64::from_le_bytes(*chunk) ^ all(byte);
+        let word = word ^ all(byte);
         let found = word.wrapping_sub(all(1)) & !word & all(0x80);
         if found != 0 {
             return at + found.trailing_zeros() as usize / 8;
@@ -44,11 +45,37 @@ pub(crate) fn find(bytes: &[u8], mut at: usize, byte: u8) -> usize {
     at
 }
 
+/// Which text stands before the other. WebAssembly's `memcmp` takes one byte after the other, and names
+/// have common beginnings.
+#[inline(never)]
+pub(crate) fn compare(left: &str, right: &str) -> Ordering {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut at = 0;
+    while let (Some(a), Some(b)) = (word(left, at), word(right, at)) {
+        if a != b {
+            return a.swap_bytes().cmp(&b.swap_bytes());
+        }
+        at += 8;
+    }
+    while let (Some(a), Some(b)) = (left.get(at), right.get(at)) {
+        if a != b {
+            return a.cmp(b);
+        }
+        at += 1;
+    }
+    left.len().cmp(&right.len())
+}
+
+/// Eight bytes, if there are so many.
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..).and_then(<[u8]>::first_chunk::<8>).map(|chunk| u64::from_le_bytes(*chunk))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{find, plain_end};
+    use super::{compare, find, plain_end};
 
     proptest! {
         #[test]
@@ -73,6 +100,11 @@ mod tests {
             let at = at.min(bytes.len());
             let expected = bytes[at..].iter().position(|byte| *byte == b'\n');
             prop_assert_eq!(find(&bytes, at, b'\n'), expected.map_or(bytes.len(), |found| at + found));
+        }
+
+        #[test]
+        fn texts_are_compared_as_strings_are(left in "[ab]{0,2}(abcdefgh|é){0,3}[a-cé]{0,3}", right in "[ab]{0,2}(abcdefgh|é){0,3}[a-cé]{0,3}") {
+            prop_assert_eq!(compare(&left, &right), left.cmp(&right));
         }
     }
 }

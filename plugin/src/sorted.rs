@@ -1,19 +1,24 @@
 //! Maps and sets of names in one order everywhere, and sorting, in as little code as may be.
 //!
 //! The standard library makes each map and each sort anew for each type; together they were a
-//! seventh of the module. Here one map from name to number and one merge sort serve all types.
+//! seventh of the module. Here one map from name to number, in `index.rs`, and one merge sort serve
+//! all types.
+
+mod index;
 
 use std::cmp::Ordering;
-use std::collections::btree_map::{self, BTreeMap};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::{Bound, Index};
+use std::ops;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use index::Index;
 
 /// A map from name to value, in the order of names.
 #[derive(Clone)]
 pub struct SortedMap<V> {
-    index: BTreeMap<String, usize>,
+    index: Index,
     /// By the numbers in `index`; `None` where a value was removed.
     slots: Vec<Option<V>>,
 }
@@ -21,13 +26,13 @@ pub struct SortedMap<V> {
 impl<V> SortedMap<V> {
     /// An empty one.
     pub const fn new() -> Self {
-        SortedMap { index: BTreeMap::new(), slots: Vec::new() }
+        SortedMap { index: Index::new(), slots: Vec::new() }
     }
 
     /// Puts a value under a name, and gives the one that stood there.
     pub fn insert(&mut self, name: impl Into<String>, value: V) -> Option<V> {
         let next = self.slots.len();
-        match place(&mut self.index, name.into(), next) {
+        match self.index.place(name.into(), next) {
             Some(at) => self.slots[at].replace(value),
             None => {
                 self.slots.push(Some(value));
@@ -38,18 +43,18 @@ impl<V> SortedMap<V> {
 
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&V> {
-        self.slots[*self.index.get(name)?].as_ref()
+        self.slots[self.index.get(name)?].as_ref()
     }
 
     /// The value of a name, to change it.
     pub fn get_mut(&mut self, name: &str) -> Option<&mut V> {
-        self.slots[*self.index.get(name)?].as_mut()
+        self.slots[self.index.get(name)?].as_mut()
     }
 
     /// The value of a name, made where there is none.
     pub fn get_or_insert_with(&mut self, name: impl Into<String>, make: impl FnOnce() -> V) -> &mut V {
         let next = self.slots.len();
-        let at = place(&mut self.index, name.into(), next).unwrap_or_else(|| {
+        let at = self.index.place(name.into(), next).unwrap_or_else(|| {
             self.slots.push(None);
             next
         });
@@ -58,7 +63,7 @@ impl<V> SortedMap<V> {
 
     /// Whether there is a value of that name.
     pub fn contains_key(&self, name: &str) -> bool {
-        self.index.contains_key(name)
+        self.index.get(name).is_some()
     }
 
     /// Takes the value of a name out.
@@ -74,23 +79,22 @@ impl<V> SortedMap<V> {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.index.len() == 0
     }
 
     /// Names and values, in the order of names.
     pub fn iter(&self) -> Iter<'_, V> {
-        Iter { index: entries(&self.index), slots: &self.slots }
+        Iter { index: self.index.iter(), slots: &self.slots }
     }
 
     /// The same from a name on, or from where it would stand.
     pub fn iter_from(&self, name: &str) -> impl Iterator<Item = (&String, &V)> {
-        let range = self.index.range::<str, _>((Bound::Included(name), Bound::Unbounded));
-        range.map(|(name, at)| (name, self.slots[*at].as_ref().expect(HAS_SLOT)))
+        Iter { index: self.index.iter_from(name), slots: &self.slots }
     }
 
     /// The names, in order.
     pub fn keys(&self) -> impl Iterator<Item = &String> {
-        self.index.keys()
+        self.index.iter().map(|(name, _)| name)
     }
 
     /// The values, in the order of their names.
@@ -100,7 +104,7 @@ impl<V> SortedMap<V> {
 
     /// The names, in order.
     pub fn into_keys(self) -> impl Iterator<Item = String> {
-        self.index.into_keys()
+        self.index.into_iter().map(|(name, _)| name)
     }
 
     /// The values, in the order of their names.
@@ -109,29 +113,11 @@ impl<V> SortedMap<V> {
     }
 }
 
-/// The number of a name; a new name gets `next`, and `None` says so.
-#[inline(never)]
-fn place(index: &mut BTreeMap<String, usize>, name: String, next: usize) -> Option<usize> {
-    match index.entry(name) {
-        btree_map::Entry::Occupied(entry) => Some(*entry.get()),
-        btree_map::Entry::Vacant(entry) => {
-            entry.insert(next);
-            None
-        }
-    }
-}
-
-/// The names with their numbers; a call of its own, for the standard one is code at each place.
-#[inline(never)]
-fn entries(index: &BTreeMap<String, usize>) -> btree_map::Iter<'_, String, usize> {
-    index.iter()
-}
-
 const HAS_SLOT: &str = "each number in the index is of a value";
 
 /// Names and values of a [`SortedMap`].
 pub struct Iter<'a, V> {
-    index: btree_map::Iter<'a, String, usize>,
+    index: index::Iter<'a>,
     slots: &'a [Option<V>],
 }
 
@@ -140,13 +126,13 @@ impl<'a, V> Iterator for Iter<'a, V> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (name, at) = self.index.next()?;
-        Some((name, self.slots[*at].as_ref().expect(HAS_SLOT)))
+        Some((name, self.slots[at].as_ref().expect(HAS_SLOT)))
     }
 }
 
 /// Names and values of a [`SortedMap`] that is given up.
 pub struct IntoIter<V> {
-    index: btree_map::IntoIter<String, usize>,
+    index: index::IntoIter,
     slots: Vec<Option<V>>,
 }
 
@@ -177,7 +163,7 @@ impl<'a, V> IntoIterator for &'a SortedMap<V> {
     }
 }
 
-impl<V> Index<&str> for SortedMap<V> {
+impl<V> ops::Index<&str> for SortedMap<V> {
     type Output = V;
 
     /// # Panics
@@ -244,17 +230,17 @@ impl<V: fmt::Debug> fmt::Debug for SortedMap<V> {
 
 /// A set of names, in order.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct SortedSet(BTreeMap<String, usize>);
+pub struct SortedSet(Index);
 
 impl SortedSet {
     /// An empty one.
     pub const fn new() -> Self {
-        SortedSet(BTreeMap::new())
+        SortedSet(Index::new())
     }
 
     /// Adds a name; `false` where it was there.
     pub fn insert(&mut self, name: impl Into<String>) -> bool {
-        place(&mut self.0, name.into(), 0).is_none()
+        self.0.place(name.into(), 0).is_none()
     }
 
     /// Takes a name out.
@@ -264,7 +250,7 @@ impl SortedSet {
 
     /// Whether it has that name.
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.0.get(name).is_some()
     }
 
     /// How many there are.
@@ -274,27 +260,39 @@ impl SortedSet {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.len() == 0
     }
 
     /// The names, in order.
-    pub fn iter(&self) -> btree_map::Keys<'_, String, usize> {
-        self.0.keys()
+    pub fn iter(&self) -> Names<'_> {
+        Names(self.0.iter())
+    }
+}
+
+/// The names of a [`SortedSet`].
+#[derive(Clone)]
+pub struct Names<'a>(index::Iter<'a>);
+
+impl<'a> Iterator for Names<'a> {
+    type Item = &'a String;
+
+    fn next(&mut self) -> Option<&'a String> {
+        self.0.next().map(|(name, _)| name)
     }
 }
 
 impl IntoIterator for SortedSet {
     type Item = String;
-    type IntoIter = btree_map::IntoKeys<String, usize>;
+    type IntoIter = std::iter::Map<index::IntoIter, fn((String, usize)) -> String>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_keys()
+        self.0.into_iter().map(|(name, _)| name)
     }
 }
 
 impl<'a> IntoIterator for &'a SortedSet {
     type Item = &'a String;
-    type IntoIter = btree_map::Keys<'a, String, usize>;
+    type IntoIter = Names<'a>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -410,7 +408,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_map_is_what_the_standard_one_is(changes in prop::collection::vec(change(), 0..40)) {
+        fn a_map_is_what_the_standard_one_is(changes in prop::collection::vec(change(), 0..60)) {
             let (mut ours, mut theirs) = (SortedMap::new(), BTreeMap::new());
             for change in changes {
                 match change {
@@ -426,6 +424,11 @@ mod tests {
                 }
                 prop_assert_eq!(ours.len(), theirs.len());
                 prop_assert!(ours.iter().eq(theirs.iter()));
+                for from in ["", "a", "bb", "cz", "e"] {
+                    prop_assert!(ours.iter_from(from).eq(theirs.range(from.to_owned()..)));
+                }
+                let again: SortedMap<u8> = theirs.clone().into_iter().collect();
+                prop_assert_eq!(&ours, &again);
             }
             prop_assert!(ours.into_iter().eq(theirs));
         }

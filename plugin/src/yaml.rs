@@ -9,12 +9,14 @@ mod quick;
 mod value;
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, StrInput, Tag};
 
 pub use value::{emit, emit_documents, is_ambiguous, Map, Value};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::scan::compare;
 use crate::sorted::SortedSet;
 
 /// How deep lists and maps may be nested.
@@ -168,7 +170,7 @@ pub struct Key<'a> {
 pub(crate) fn find<'n, 'a>(entries: &'n [(Key<'a>, Node<'a>)], key: &str) -> Option<&'n (Key<'a>, Node<'a>)> {
     entries.iter().find(|(other, _)| {
         let other = other.text.as_ref();
-        other.len() == key.len() && other.as_bytes().first() == key.as_bytes().first() && other == key
+        other.len() == key.len() && compare(other, key) == Ordering::Equal
     })
 }
 

@@ -1,4 +1,4 @@
-//! The module's allocator, and its `memcmp`: what the target brings for both is slow.
+//! The module's allocator.
 //!
 //! A call makes many small blocks and lives for milliseconds, so this is the simplest thing that is
 //! fast: a list of free blocks for each size, and behind the last block the memory that was never
@@ -6,7 +6,7 @@
 //! quarter of a block at most and what another size would have needed, and saves a fifth of the time
 //! that Dockerfiles take.
 
-#![allow(unsafe_code)] // Memory is given out, and compared by address.
+#![allow(unsafe_code)] // Memory is given out by its address.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::arch::wasm32::{memory_grow, memory_size};
@@ -141,32 +141,4 @@ unsafe impl GlobalAlloc for Allocator {
             moved
         }
     }
-}
-
-/// Compares eight bytes at a time; the one that comes with the target takes them one by one, and
-/// names with a common beginning are compared often.
-///
-/// # Safety
-/// Both are of that length at least.
-#[no_mangle]
-unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, length: usize) -> i32 {
-    // SAFETY: reads stay below `length`; WebAssembly reads at any address.
-    let word = |of: *const u8, at: usize| unsafe { of.add(at).cast::<u64>().read_unaligned() };
-    let byte = |of: *const u8, at: usize| i32::from(unsafe { *of.add(at) });
-    let mut at = 0;
-    while at + 8 <= length {
-        let (left, right) = (word(left, at).swap_bytes(), word(right, at).swap_bytes());
-        if left != right {
-            return if left < right { -1 } else { 1 };
-        }
-        at += 8;
-    }
-    while at < length {
-        let difference = byte(left, at) - byte(right, at);
-        if difference != 0 {
-            return difference;
-        }
-        at += 1;
-    }
-    0
 }

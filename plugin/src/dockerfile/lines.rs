@@ -395,7 +395,7 @@ mod tests {
                 text => format!("{text:?}"),
             }));
             next = node.trigger.as_deref();
-            words.extend(next.map(|trigger| format!("{:?}", trigger.keyword)));
+            words.extend(next.map(|trigger| format!("{:?}", trigger.keyword.name())));
         }
         let heredocs: String = line.heredocs.iter().map(|h| format!(" <{}", h.mark.name)).collect();
         words.join(" ") + &heredocs

@@ -229,7 +229,7 @@ impl<'a> Lines<'a> {
             b'[' if text == "[]" => Content::List(Vec::new()),
             b'"' => {
                 let inside = text[1..].strip_suffix('"')?;
-                if inside.bytes().any(|byte| byte == b'"' || byte == b'\\') {
+                if scan::plain_end(inside.as_bytes(), 0, [b'"', b'\\']) < inside.len() {
                     return None;
                 }
                 Content::Scalar(Scalar { text: Cow::Borrowed(inside), plain: false })
@@ -246,15 +246,16 @@ impl<'a> Lines<'a> {
             | b'('
             | b'+'
             | b'=' => {
-                let mut last = 0;
-                for byte in text.bytes() {
-                    if matches!((last, byte), (b':', b' ') | (b' ', b'#')) {
-                        return None;
+                let bytes = text.as_bytes();
+                let mut at = 0;
+                loop {
+                    at = scan::plain_end(bytes, at, [b':', b'#']);
+                    match bytes.get(at) {
+                        None => break,
+                        Some(b':') if matches!(bytes.get(at + 1), None | Some(b' ')) => return None,
+                        Some(b'#') if bytes[at - 1] == b' ' => return None,
+                        Some(_) => at += 1,
                     }
-                    last = byte;
-                }
-                if last == b':' {
-                    return None;
                 }
                 Content::Scalar(Scalar { text: Cow::Borrowed(text), plain: true })
             }
