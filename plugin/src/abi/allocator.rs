@@ -127,8 +127,10 @@ unsafe impl GlobalAlloc for Allocator {
         if old_class == new_class {
             return block;
         }
-        // The last block grows where it lies.
-        if block as usize + old == heap.next && heap.end - block as usize >= new {
+        // The last block grows where it lies, unless there is a free one: else each call of an instance
+        // would leave one more of the new size, and none of the old.
+        let is_last = block as usize + old == heap.next && heap.end - block as usize >= new;
+        if is_last && heap.free[new_class].is_null() {
             heap.next = block as usize + new;
             return block;
         }
