@@ -179,11 +179,14 @@ impl ImageReference {
 
     /// All of it, with `latest` where neither tag nor digest is written.
     pub fn normalized(&self) -> String {
-        let mut name = self.name();
-        if self.tag.is_none() && self.digest.is_none() {
-            name.push_str(":latest");
-        }
-        self.with_tag_and_digest(name)
+        let slash = if self.registry.is_empty() { "" } else { "/" };
+        let (colon, tag) = match (&self.tag, &self.digest) {
+            (Some(tag), _) => (":", tag.as_str()),
+            (None, None) => (":", "latest"),
+            (None, Some(_)) => ("", ""),
+        };
+        let (at, digest) = self.digest.as_deref().map_or(("", ""), |digest| ("@", digest));
+        [self.registry.as_str(), slash, &self.repository, colon, tag, at, digest].concat()
     }
 
     fn with_tag_and_digest(&self, mut name: String) -> String {

@@ -150,7 +150,7 @@ impl Lexer {
         if self.is_plain(word) {
             return Ok(Expanded { text: word.to_owned(), ..Expanded::default() });
         }
-        let mut reader = Reader::new(self, word, variables);
+        let mut reader = Reader::new(self, word, variables, false);
         match reader.until(None, self.keep_escapes) {
             Ok(text) => Ok(Expanded { text, ..reader.seen }),
             Err(error) => Err((error, Box::new(reader.seen))),
@@ -159,7 +159,7 @@ impl Lexer {
 
     /// Reads a line and splits it at blanks that are neither quoted nor escaped.
     pub fn words(&self, line: &str, variables: &dyn Variables) -> Result<Vec<String>, ExpandError> {
-        let mut reader = Reader::new(self, line, variables);
+        let mut reader = Reader::new(self, line, variables, true);
         reader.until(None, self.keep_escapes)?;
         Ok(reader.words)
     }
@@ -167,11 +167,13 @@ impl Lexer {
 
 struct Reader<'a> {
     lexer: &'a Lexer,
-    rest: std::iter::Peekable<std::str::Chars<'a>>,
+    rest: Rest<'a>,
     variables: &'a dyn Variables,
     keep_escapes: bool,
     depth: usize,
     seen: Expanded,
+    /// Whether words are wanted, and not just the text.
+    splits: bool,
     /// The words of the innermost text that is being read.
     words: Vec<String>,
     /// The word that has begun. BuildKit has one for all depths, so `a${x:-y}` loses its `a` as a
@@ -180,23 +182,24 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(lexer: &'a Lexer, text: &'a str, variables: &'a dyn Variables) -> Self {
+    fn new(lexer: &'a Lexer, text: &'a str, variables: &'a dyn Variables, splits: bool) -> Self {
         // Go's text/scanner skips a byte order mark at the beginning.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Reader {
             lexer,
-            rest: text.chars().peekable(),
+            rest: Rest(text),
             variables,
             keep_escapes: lexer.keep_escapes,
             depth: 0,
             seen: Expanded::default(),
+            splits,
             words: Vec::new(),
             word: String::new(),
         }
     }
 
-    fn peek(&mut self) -> Option<char> {
-        self.rest.peek().copied()
+    fn peek(&self) -> Option<char> {
+        self.rest.peek()
     }
 
     /// Reads up to `stop`, which is consumed, or to the end where there is none.
@@ -221,7 +224,7 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, stop: Option<char>) -> Result<String, ExpandError> {
-        let mut result = String::new();
+        let mut result = String::with_capacity(self.rest.0.len().min(256));
         let mut in_word = false;
         while let Some(c) = self.peek() {
             if Some(c) == stop {
@@ -233,7 +236,7 @@ impl<'a> Reader<'a> {
                 '$' => {
                     let value = self.dollar()?;
                     result.push_str(&value);
-                    value.chars().for_each(|c| self.add(c, &mut in_word));
+                    self.add(&value, &mut in_word);
                 }
                 '<' => {
                     let text = self.heredoc_mark();
@@ -250,21 +253,26 @@ impl<'a> Reader<'a> {
                     result.push_str(&text);
                     self.add_raw(&text, &mut in_word);
                 }
-                _ => {
+                _ if c == self.lexer.escape => {
                     self.rest.next();
-                    if c != self.lexer.escape {
+                    if self.keep_escapes {
                         result.push(c);
-                        self.add(c, &mut in_word);
-                    } else {
-                        if self.keep_escapes {
-                            result.push(c);
-                            self.add_raw(c.encode_utf8(&mut [0; 4]), &mut in_word);
-                        }
-                        // An escape at the very end means nothing.
-                        let Some(escaped) = self.rest.next() else { break };
-                        result.push(escaped);
-                        self.add_raw(escaped.encode_utf8(&mut [0; 4]), &mut in_word);
+                        self.add_raw(c.encode_utf8(&mut [0; 4]), &mut in_word);
                     }
+                    // An escape at the very end means nothing.
+                    let Some(escaped) = self.rest.next() else { break };
+                    result.push(escaped);
+                    self.add_raw(escaped.encode_utf8(&mut [0; 4]), &mut in_word);
+                }
+                _ => {
+                    let escape = self.lexer.escape;
+                    let plain = self.rest.take_while(|c| match c {
+                        '$' | '<' => false,
+                        '\'' | '"' => !quotes,
+                        _ => c != escape && Some(c) != stop,
+                    });
+                    result.push_str(plain);
+                    self.add(plain, &mut in_word);
                 }
             }
             if result.len() > MAX_EXPANDED && !self.lexer.keep_unset {
@@ -278,30 +286,32 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn add(&mut self, c: char, in_word: &mut bool) {
-        if !c.is_whitespace() {
-            self.word.push(c);
-            *in_word = true;
-        } else if *in_word && !self.word.is_empty() {
-            self.words.push(std::mem::take(&mut self.word));
-            *in_word = false;
+    fn add(&mut self, text: &str, in_word: &mut bool) {
+        for c in text.chars().filter(|_| self.splits) {
+            if !c.is_whitespace() {
+                self.word.push(c);
+                *in_word = true;
+            } else if *in_word && !self.word.is_empty() {
+                self.words.push(std::mem::take(&mut self.word));
+                *in_word = false;
+            }
         }
     }
 
     fn add_raw(&mut self, text: &str, in_word: &mut bool) {
-        self.word.push_str(text);
-        *in_word = true;
+        if self.splits {
+            self.word.push_str(text);
+            *in_word = true;
+        }
     }
 
     /// `<` or `<<` with the blanks after it, which don't end the word.
     fn heredoc_mark(&mut self) -> String {
         self.rest.next();
         let mut text = String::from("<");
-        if self.rest.next_if_eq(&'<').is_some() {
+        if self.rest.next_if_eq('<') {
             text.push('<');
-            while let Some(blank) = self.rest.next_if(|c| matches!(c, '\t' | '\r' | ' ')) {
-                text.push(blank);
-            }
+            text.push_str(self.rest.take_while(|c| matches!(c, '\t' | '\r' | ' ')));
         }
         text
     }
@@ -309,22 +319,18 @@ impl<'a> Reader<'a> {
     fn single_quoted(&mut self) -> Result<String, ExpandError> {
         self.rest.next();
         let mut result = self.quote('\'');
-        loop {
-            match self.rest.next() {
-                None => return Err(ExpandError::SingleQuote),
-                Some('\'') => {
-                    result.push_str(&self.quote('\''));
-                    return Ok(result);
-                }
-                Some(c) => result.push(c),
-            }
-        }
+        result.push_str(self.rest.take_while(|c| c != '\''));
+        self.rest.next().ok_or(ExpandError::SingleQuote)?;
+        result.push_str(&self.quote('\''));
+        Ok(result)
     }
 
     fn double_quoted(&mut self) -> Result<String, ExpandError> {
         self.rest.next();
         let mut result = self.quote('"');
+        let escape = self.lexer.escape;
         loop {
+            result.push_str(self.rest.take_while(|c| !matches!(c, '"' | '$') && c != escape));
             match self.peek() {
                 None => return Err(ExpandError::DoubleQuote),
                 Some('"') => {
@@ -376,14 +382,14 @@ impl<'a> Reader<'a> {
 
     fn dollar(&mut self) -> Result<String, ExpandError> {
         self.rest.next();
-        if self.rest.next_if_eq(&'{').is_some() {
+        if self.rest.next_if_eq('{') {
             return self.braces();
         }
         let name = self.name();
         if name.is_empty() {
             return Ok("$".to_owned());
         }
-        Ok(match self.look_up(&name) {
+        Ok(match self.look_up(name) {
             Some(value) => value.to_owned(),
             None if self.lexer.keep_unset => format!("${name}"),
             None => String::new(),
@@ -399,7 +405,7 @@ impl<'a> Reader<'a> {
         let name = self.name();
         match self.rest.next() {
             None => Err(ExpandError::Brace),
-            Some('}') => Ok(match self.look_up(&name) {
+            Some('}') => Ok(match self.look_up(name) {
                 Some(value) => value.to_owned(),
                 None if self.lexer.keep_unset => format!("${{{name}}}"),
                 None => String::new(),
@@ -407,10 +413,10 @@ impl<'a> Reader<'a> {
             Some(':') => match self.rest.next() {
                 None => Err(ExpandError::Brace),
                 Some(c @ ('#' | '%')) => Err(ExpandError::Modifier(format!(":{c}"))),
-                Some(c) => self.modifier(&name, c, true),
+                Some(c) => self.modifier(name, c, true),
             },
-            Some(c @ ('+' | '-' | '?' | '#' | '%')) => self.modifier(&name, c, false),
-            Some('/') => self.replacement(&name),
+            Some(c @ ('+' | '-' | '?' | '#' | '%')) => self.modifier(name, c, false),
+            Some('/') => self.replacement(name),
             Some(c) => Err(ExpandError::Modifier(c.to_string())),
         }
     }
@@ -451,7 +457,7 @@ impl<'a> Reader<'a> {
 
     /// `pattern/word}` or, for every match, `/pattern/word}`.
     fn replacement(&mut self, name: &str) -> Result<String, ExpandError> {
-        let all = self.rest.next_if_eq(&'/').is_some();
+        let all = self.rest.next_if_eq('/');
         let (searched, guessed) = self.operand('/', true)?;
         let (replacement, _) = self.operand('}', true)?;
         let found = self.look_up(name);
@@ -480,25 +486,45 @@ impl<'a> Reader<'a> {
         Ok((word?, guessed))
     }
 
-    fn name(&mut self) -> String {
-        let mut name = String::new();
+    fn name(&mut self) -> &'a str {
         match self.peek() {
-            Some(c) if is_digit(c) => {
-                while let Some(c) = self.rest.next_if(|c| is_digit(*c)) {
-                    name.push(c);
-                }
-            }
-            Some(c @ ('@' | '*' | '#' | '?' | '-' | '$' | '!')) => {
-                self.rest.next();
-                name.push(c);
-            }
-            _ => {
-                while let Some(c) = self.rest.next_if(|c| *c == '_' || is_letter(*c) || is_digit(*c)) {
-                    name.push(c);
-                }
-            }
+            Some(c) if is_digit(c) => self.rest.take_while(is_digit),
+            Some('@' | '*' | '#' | '?' | '-' | '$' | '!') => self.rest.take(1),
+            _ => self.rest.take_while(|c| c == '_' || is_letter(c) || is_digit(c)),
         }
-        name
+    }
+}
+
+/// What was not read yet.
+struct Rest<'a>(&'a str);
+
+impl<'a> Rest<'a> {
+    fn peek(&self) -> Option<char> {
+        self.0.chars().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let mut chars = self.0.chars();
+        let next = chars.next();
+        self.0 = chars.as_str();
+        next
+    }
+
+    fn next_if_eq(&mut self, expected: char) -> bool {
+        let rest = self.0.strip_prefix(expected);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
+
+    /// So many bytes.
+    fn take(&mut self, length: usize) -> &'a str {
+        let (taken, rest) = self.0.split_at(length);
+        self.0 = rest;
+        taken
+    }
+
+    fn take_while(&mut self, wanted: impl Fn(char) -> bool) -> &'a str {
+        self.take(self.0.find(|c| !wanted(c)).unwrap_or(self.0.len()))
     }
 }
 

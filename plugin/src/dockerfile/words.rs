@@ -56,6 +56,9 @@ pub fn is_blank(c: char) -> bool {
 /// only the Kelvin sign and the dotted capital I become such (Go 1.26, `unicode.ToLower`). The
 /// tables for the rest would be a twentieth of the module.
 pub fn lower(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let lower = |c| match c {
         '\u{212a}' => 'k',
         '\u{130}' => 'i',
@@ -175,7 +178,11 @@ impl Node {
             Keyword::Maintainer | Keyword::StopSignal | Keyword::User | Keyword::Workdir if !is_empty => {
                 node.arguments.push(word(line, rest));
             }
-            Keyword::Arg => node.arguments = quoted_words(line, rest, escape),
+            Keyword::Arg => {
+                let words = quoted_words(line, rest, escape).into_iter();
+                node.arguments =
+                    words.map(|Quoted { text, span }| Word { text: text.to_owned(), span }).collect();
+            }
             Keyword::Env | Keyword::Label => node.arguments = pairs(line, rest, escape, keyword)?,
             Keyword::HealthCheck => node.read_healthcheck(line, rest)?,
             Keyword::OnBuild if !is_empty && depth < MAX_TRIGGERS => {
@@ -336,9 +343,15 @@ fn split_flags(line: &str, range: Range<usize>, escape: char) -> (Vec<Word>, Ran
     }
 }
 
+/// A word that still has its quotes and escapes.
+struct Quoted<'t> {
+    text: &'t str,
+    span: Range<usize>,
+}
+
 /// Words of ENV, LABEL and ARG: blanks in quotes or behind an escape don't end a word, and both
 /// stay in the text for the expansion.
-fn quoted_words(line: &str, range: Range<usize>, escape: char) -> Vec<Word> {
+fn quoted_words(line: &str, range: Range<usize>, escape: char) -> Vec<Quoted<'_>> {
     let mut words = Vec::new();
     let mut chars = line[range.clone()].char_indices().map(|(at, c)| (range.start + at, c)).peekable();
     loop {
@@ -363,7 +376,7 @@ fn quoted_words(line: &str, range: Range<usize>, escape: char) -> Vec<Word> {
             }
         }
         if text_end > start {
-            words.push(Word { text: line[start..text_end].to_owned(), span: start..end });
+            words.push(Quoted { text: &line[start..text_end], span: start..end });
         }
     }
 }
@@ -384,17 +397,14 @@ fn pairs(
         let value = range.end - text[blank..].trim_start_matches(is_blank).len();
         return Ok(vec![word(line, range.start..range.start + blank), word(line, value..range.end)]);
     }
-    let mut pairs = Vec::new();
-    for word in words {
-        let Word { text: mut name, span } = word;
-        let Some(equals) = name.find('=') else {
-            return Err((LineError::NotAPair { keyword, word: name }, span));
+    let mut pairs = Vec::with_capacity(2 * words.len());
+    for Quoted { text, span } in words {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err((LineError::NotAPair { keyword, word: text.to_owned() }, span));
         };
-        let value = name[equals + 1..].to_owned();
-        name.truncate(equals);
-        let middle = (span.start + equals + 1).min(span.end);
-        pairs.push(Word { text: name, span: span.start..middle });
-        pairs.push(Word { text: value, span: middle..span.end });
+        let middle = (span.start + name.len() + 1).min(span.end);
+        pairs.push(Word { text: name.to_owned(), span: span.start..middle });
+        pairs.push(Word { text: value.to_owned(), span: middle..span.end });
     }
     Ok(pairs)
 }

@@ -17,15 +17,17 @@ type Entry = (String, usize);
 /// A map from name to number.
 #[derive(Clone, Default)]
 pub struct Index {
-    /// In order, none empty.
-    chunks: Vec<Vec<Entry>>,
+    /// The first chunk, which is all of most maps.
+    first: Vec<Entry>,
+    /// The others, in order; none is empty.
+    others: Vec<Vec<Entry>>,
     len: usize,
 }
 
 impl Index {
     /// An empty one.
     pub const fn new() -> Self {
-        Index { chunks: Vec::new(), len: 0 }
+        Index { first: Vec::new(), others: Vec::new(), len: 0 }
     }
 
     /// How many names there are.
@@ -33,18 +35,28 @@ impl Index {
         self.len
     }
 
+    fn chunk(&self, chunk: usize) -> &Vec<Entry> {
+        chunk.checked_sub(1).map_or(&self.first, |other| &self.others[other])
+    }
+
+    fn chunk_mut(&mut self, chunk: usize) -> &mut Vec<Entry> {
+        match chunk.checked_sub(1) {
+            None => &mut self.first,
+            Some(other) => &mut self.others[other],
+        }
+    }
+
     /// The chunk and the place in it where a name stands, or would stand.
     #[inline(never)]
     fn find(&self, name: &str) -> (usize, Result<usize, usize>) {
-        let behind = self.chunks.partition_point(|chunk| compare(&chunk[0].0, name) != Ordering::Greater);
-        let Some(chunk) = behind.checked_sub(1) else { return (0, Err(0)) };
-        (chunk, self.chunks[chunk].binary_search_by(|(other, _)| compare(other, name)))
+        let chunk = self.others.partition_point(|chunk| compare(&chunk[0].0, name) != Ordering::Greater);
+        (chunk, self.chunk(chunk).binary_search_by(|(other, _)| compare(other, name)))
     }
 
     /// The number of a name.
     pub fn get(&self, name: &str) -> Option<usize> {
         match self.find(name) {
-            (chunk, Ok(at)) => Some(self.chunks[chunk][at].1),
+            (chunk, Ok(at)) => Some(self.chunk(chunk)[at].1),
             _ => None,
         }
     }
@@ -52,29 +64,29 @@ impl Index {
     /// The number of a name; a new name gets `next`, and `None` says so.
     #[inline(never)]
     pub fn place(&mut self, name: String, next: usize) -> Option<usize> {
-        let last = self.chunks.last().and_then(|chunk| chunk.last());
-        let is_last = last.is_none_or(|(last, _)| compare(last, &name) == Ordering::Less);
+        let last = self.chunk(self.others.len());
+        let is_last = last.last().is_none_or(|(last, _)| compare(last, &name) == Ordering::Less);
         let (chunk, at) = match is_last {
-            true => (self.chunks.len().saturating_sub(1), self.chunks.last().map_or(0, Vec::len)),
+            true => (self.others.len(), last.len()),
             false => match self.find(&name) {
-                (chunk, Ok(at)) => return Some(self.chunks[chunk][at].1),
+                (chunk, Ok(at)) => return Some(self.chunk(chunk)[at].1),
                 (chunk, Err(at)) => (chunk, at),
             },
         };
         self.len += 1;
-        match self.chunks.get_mut(chunk) {
-            Some(entries) if entries.len() < CHUNK => entries.insert(at, (name, next)),
+        let entries = self.chunk_mut(chunk);
+        if entries.len() < CHUNK {
+            entries.insert(at, (name, next));
+        } else if is_last {
             // What comes in order fills its chunks.
-            Some(_) if is_last => self.chunks.push(vec![(name, next)]),
-            Some(entries) => {
-                let mut behind = entries.split_off(CHUNK / 2);
-                match at.checked_sub(CHUNK / 2) {
-                    Some(at) => behind.insert(at, (name, next)),
-                    None => entries.insert(at, (name, next)),
-                }
-                self.chunks.insert(chunk + 1, behind);
+            self.others.push(vec![(name, next)]);
+        } else {
+            let mut behind = entries.split_off(CHUNK / 2);
+            match at.checked_sub(CHUNK / 2) {
+                Some(at) => behind.insert(at, (name, next)),
+                None => entries.insert(at, (name, next)),
             }
-            None => self.chunks.push(vec![(name, next)]),
+            self.others.insert(chunk, behind);
         }
         None
     }
@@ -83,9 +95,13 @@ impl Index {
     #[inline(never)]
     pub fn remove(&mut self, name: &str) -> Option<usize> {
         let (chunk, Ok(at)) = self.find(name) else { return None };
-        let (_, number) = self.chunks[chunk].remove(at);
-        if self.chunks[chunk].is_empty() {
-            self.chunks.remove(chunk);
+        let entries = self.chunk_mut(chunk);
+        let (_, number) = entries.remove(at);
+        if entries.is_empty() && !self.others.is_empty() {
+            match chunk.checked_sub(1) {
+                Some(other) => drop(self.others.remove(other)),
+                None => self.first = self.others.remove(0),
+            }
         }
         self.len -= 1;
         Some(number)
@@ -93,16 +109,14 @@ impl Index {
 
     /// All, in order.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { chunk: [].iter(), chunks: self.chunks.iter() }
+        Iter { chunk: self.first.iter(), others: self.others.iter() }
     }
 
     /// From a name on, or from where it would stand.
     pub fn iter_from(&self, name: &str) -> Iter<'_> {
         let (chunk, at) = self.find(name);
         let (Ok(at) | Err(at)) = at;
-        let mut chunks = self.chunks.get(chunk..).unwrap_or_default().iter();
-        let chunk = chunks.next().map_or(&[][..], |chunk| &chunk[at..]);
-        Iter { chunk: chunk.iter(), chunks }
+        Iter { chunk: self.chunk(chunk)[at..].iter(), others: self.others[chunk..].iter() }
     }
 }
 
@@ -120,7 +134,7 @@ impl IntoIterator for Index {
     type IntoIter = IntoIter;
 
     fn into_iter(self) -> IntoIter {
-        IntoIter { chunk: Vec::new().into_iter(), chunks: self.chunks.into_iter() }
+        IntoIter { chunk: self.first.into_iter(), others: self.others.into_iter() }
     }
 }
 
@@ -128,7 +142,7 @@ impl IntoIterator for Index {
 #[derive(Clone)]
 pub struct Iter<'a> {
     chunk: slice::Iter<'a, Entry>,
-    chunks: slice::Iter<'a, Vec<Entry>>,
+    others: slice::Iter<'a, Vec<Entry>>,
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -138,7 +152,7 @@ impl<'a> Iterator for Iter<'a> {
         let (name, number) = match self.chunk.next() {
             Some(entry) => entry,
             None => {
-                self.chunk = self.chunks.next()?.iter();
+                self.chunk = self.others.next()?.iter();
                 self.chunk.next()?
             }
         };
@@ -149,7 +163,7 @@ impl<'a> Iterator for Iter<'a> {
 /// Names and numbers of an [`Index`] that is given up.
 pub struct IntoIter {
     chunk: vec::IntoIter<Entry>,
-    chunks: vec::IntoIter<Vec<Entry>>,
+    others: vec::IntoIter<Vec<Entry>>,
 }
 
 impl Iterator for IntoIter {
@@ -160,7 +174,7 @@ impl Iterator for IntoIter {
         match self.chunk.next() {
             Some(entry) => Some(entry),
             None => {
-                self.chunk = self.chunks.next()?.into_iter();
+                self.chunk = self.others.next()?.into_iter();
                 self.chunk.next()
             }
         }
