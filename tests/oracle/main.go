@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -101,7 +102,7 @@ func ask(q question) (a answer) {
 		}
 		rec.onbuild[name] = triggers
 	}
-	used := map[string]struct{}{}
+	images, used := map[string]struct{}{}, map[string]struct{}{}
 	for i, name := range names {
 		p, err := platforms.Parse(name)
 		if err != nil {
@@ -111,8 +112,11 @@ func ask(q question) (a answer) {
 		if err := convert(q, p, i == 0, rec, used); err != nil {
 			return answer{Error: err.Error()}
 		}
+		// What one platform's build asks for tells nothing of another's.
+		maps.Copy(images, rec.asked)
+		clear(rec.asked)
 	}
-	return answer{Images: sorted(rec.asked), Used: sorted(used)}
+	return answer{Images: sorted(images), Used: sorted(used)}
 }
 
 func convert(q question, p ocispecs.Platform, first bool, rec *recorder, used map[string]struct{}) error {
