@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use rustix::mm::{madvise, Advice};
 use wasmtime::{Memory, ResourceLimiter, Store};
 
 /// Requests from this length on get their memory ahead, in bytes.
@@ -103,8 +102,10 @@ pub fn prepare(store: &mut Store<Call>, memory: &Memory, request: usize) {
     let pages = (ahead as u64 / memory.page_size(&*store)).saturating_sub(memory.size(&*store));
     // A module may say itself how large it grows; then it does without.
     if memory.grow(&mut *store, pages).is_ok() {
+        #[cfg(target_os = "linux")]
         // SAFETY: this is the memory as it is now, and advice changes no byte of it.
         let _ = unsafe {
+            use rustix::mm::{madvise, Advice};
             madvise(memory.data_ptr(&*store).cast(), memory.data_size(&*store), Advice::LinuxHugepage)
         };
     }
