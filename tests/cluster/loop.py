@@ -113,7 +113,7 @@ def loop(cluster, checks, program):
     check("the commit says that CI need not run", "[skip ci]" in message, message)
     trailers = dict(line.split(": ", 1) for line in host.git(PLATFORM, "log", "-1", "--format=%(trailers:only,unfold)").splitlines() if line)
     check("and which Stage, Freight and Job made it, of which image",
-          re.fullmatch(r"reconcile|discover-\S+", trailers.get("Stage", "")) and re.fullmatch(r"\S+\.git@[0-9a-f]{40}", trailers.get("Freight", ""))
+          re.fullmatch(r"reconcile|sweep|discover-\S+", trailers.get("Stage", "")) and re.fullmatch(r"\S+\.git@[0-9a-f]{40}", trailers.get("Freight", ""))
           and trailers.get("Job", "").endswith(".run.1") and trailers.get("Image") == "web", message)
     wanted, _ = factory.sync()
     kinds = {(thing["kind"], thing["metadata"]["name"]) for thing in wanted}
