@@ -36,11 +36,11 @@ pub use envelope::diagnostics;
 /// The version of the envelope; a module refuses another one.
 pub const ABI_VERSION: u32 = 1;
 
-/// The longest request in bytes: sixty times what a factory of 2,000 images takes.
+/// The longest request in bytes: fifty times what a factory of 2,000 images takes.
 ///
 /// Reading one takes a few times its length, and without a bound the module's memory would end, which
 /// is a trap and not an answer.
-pub const MAX_REQUEST: usize = 96_000_000;
+pub const MAX_REQUEST: usize = 80_000_000;
 
 /// What a host asks; only `abi` must be given.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
