@@ -171,32 +171,29 @@ impl ImageReference {
 
     /// Registry and repository: `docker.io/library/node`.
     pub fn name(&self) -> String {
-        match self.registry.as_str() {
-            "" => self.repository.clone(),
-            registry => [registry, "/", &self.repository].concat(),
-        }
+        self.name_parts().concat()
+    }
+
+    fn name_parts(&self) -> [&str; 3] {
+        let slash = if self.registry.is_empty() { "" } else { "/" };
+        [&self.registry, slash, &self.repository]
     }
 
     /// All of it, with `latest` where neither tag nor digest is written.
     pub fn normalized(&self) -> String {
-        let slash = if self.registry.is_empty() { "" } else { "/" };
-        let (colon, tag) = match (&self.tag, &self.digest) {
-            (Some(tag), _) => (":", tag.as_str()),
-            (None, None) => (":", "latest"),
-            (None, Some(_)) => ("", ""),
-        };
-        let (at, digest) = self.digest.as_deref().map_or(("", ""), |digest| ("@", digest));
-        [self.registry.as_str(), slash, &self.repository, colon, tag, at, digest].concat()
+        let latest = (self.tag.is_none() && self.digest.is_none()).then_some("latest");
+        self.with_tag_and_digest(&self.name_parts(), latest)
     }
 
-    fn with_tag_and_digest(&self, mut name: String) -> String {
-        for (mark, part) in [(':', &self.tag), ('@', &self.digest)] {
+    fn with_tag_and_digest(&self, name: &[&str], tag: Option<&str>) -> String {
+        let mut text = name.concat();
+        for (mark, part) in [(':', self.tag.as_deref().or(tag)), ('@', self.digest.as_deref())] {
             if let Some(part) = part {
-                name.push(mark);
-                name.push_str(part);
+                text.push(mark);
+                text.push_str(part);
             }
         }
-        name
+        text
     }
 
     /// As people write it: without `docker.io` and a single `library/`.
@@ -205,13 +202,13 @@ impl ImageReference {
             return self.to_string();
         }
         let official = self.repository.strip_prefix("library/").filter(|rest| !rest.contains('/'));
-        self.with_tag_and_digest(official.unwrap_or(&self.repository).to_owned())
+        self.with_tag_and_digest(&[official.unwrap_or(&self.repository)], None)
     }
 }
 
 impl fmt::Display for ImageReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.with_tag_and_digest(self.name()))
+        f.write_str(&self.with_tag_and_digest(&self.name_parts(), None))
     }
 }
 
