@@ -31,8 +31,8 @@ pub mod unicode;
 pub mod values;
 pub mod words;
 
+use std::borrow::Cow;
 use std::fmt;
-
 use std::ops::Range;
 
 use contexts::Contexts;
@@ -231,11 +231,15 @@ pub struct Bases {
 
 /// Which images a Dockerfile needs.
 pub fn bases(file: &str, text: &str, options: &Options) -> Bases {
-    let mut options = options.clone();
-    let normalized = |key: String| ImageReference::parse(&key).map_or(key, |key| key.normalized());
-    options.onbuild =
-        options.onbuild.into_iter().map(|(key, triggers)| (normalized(key), triggers)).collect();
-    let mut answer = Answer { file, text, bases: Bases::default(), places: Places::new(text), told: 0 };
+    let mut options = Cow::Borrowed(options);
+    if !options.onbuild.is_empty() {
+        let triggers = std::mem::take(&mut options.to_mut().onbuild);
+        let normalized = |key: String| ImageReference::parse(&key).map_or(key, |key| key.normalized());
+        options.to_mut().onbuild =
+            triggers.into_iter().map(|(key, triggers)| (normalized(key), triggers)).collect();
+    }
+    let places = Places { text, lines: Vec::new() };
+    let mut answer = Answer { file, text, bases: Bases::default(), places, told: 0 };
     answer.read(&options);
     answer.bases.diagnostics.sort();
     if answer.bases.diagnostics.has_errors() {
@@ -268,6 +272,7 @@ impl Answer<'_> {
         if self.has_problems(&read.line_problems) || self.has_problems(&read.problems) {
             return;
         }
+        self.places.lines = read.physical;
         let Some((builder, platforms)) = self.platforms(options) else { return };
         let labs = self.frontend(options, &builder);
         let file = File { instructions: read.instructions, escape: read.escape, labs };
@@ -491,20 +496,14 @@ fn key(image: &BaseImage) -> String {
 /// Lines and columns, without a walk through the whole text for each.
 struct Places<'a> {
     text: &'a str,
-    starts: Vec<usize>,
+    /// As the file was read; the first begins behind a byte order mark, which has a column, too.
+    lines: Vec<Range<usize>>,
 }
 
-impl<'a> Places<'a> {
-    fn new(text: &'a str) -> Self {
-        let mut starts = Vec::with_capacity(text.len() / 32 + 1);
-        starts.push(0);
-        starts.extend(lines::ends(text.as_bytes()).map(|end| end + 1));
-        Places { text, starts }
-    }
-
+impl Places<'_> {
     fn of(&self, span: &Range<usize>) -> (u32, u32) {
-        let line = self.starts.partition_point(|start| *start <= span.start);
-        let start = self.starts[line - 1];
+        let line = self.lines.partition_point(|line| line.start <= span.start).max(1);
+        let start = if line == 1 { 0 } else { self.lines[line - 1].start };
         let column = self.text.get(start..span.start).map_or(0, |before| before.chars().count());
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         (number(line), number(column + 1))

@@ -12,11 +12,13 @@
 //! The rules, and their order, are those of distribution/reference 0.6.0 (`normalize.go`,
 //! `reference.go`, `regexp.go`) and go-digest 1.0.0, which BuildKit 0.26 resolves with.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::abi::{Answer, Arguments, Request};
 use crate::diagnostic::Diagnostic;
 use crate::json::{self, object};
+use crate::scan;
 
 /// Where a name without a domain is.
 const DEFAULT_DOMAIN: &str = "docker.io";
@@ -110,23 +112,23 @@ impl ImageReference {
             return Err(ReferenceError::HexadecimalName);
         }
         let (domain, remainder) = split_domain(text);
-        let before_tag = remainder.split(':').next().unwrap_or_default();
+        let before_tag = scan::split_once(&remainder, b':').map_or(&*remainder, |(before, _)| before);
         if before_tag.chars().any(char::is_uppercase) {
             return Err(ReferenceError::UppercaseRepository(before_tag.to_owned()));
         }
 
-        let (rest, digest) = match remainder.split_once('@') {
+        let (rest, digest) = match scan::split_once(&remainder, b'@') {
             Some((rest, digest)) => (rest, Some(digest)),
-            None => (remainder.as_str(), None),
+            None => (&*remainder, None),
         };
         let last = rest.rfind('/').map_or(0, |slash| slash + 1);
-        let (path, tag) = match rest[last..].find(':') {
-            Some(colon) => (&rest[..last + colon], Some(&rest[last + colon + 1..])),
+        let (path, tag) = match scan::split_once(&rest[last..], b':') {
+            Some((name, tag)) => (&rest[..last + name.len()], Some(tag)),
             None => (rest, None),
         };
-        let is_path = path.split('/').all(is_component);
+        let is_path = path.as_bytes().split(|byte| *byte == b'/').all(is_component);
         // A first part that is no domain, like `a_b.com`, is then part of the path.
-        let (registry, repository) = match (is_path, is_domain(domain), is_component(domain)) {
+        let (registry, repository) = match (is_path, is_domain(domain), is_component(domain.as_bytes())) {
             (true, true, _) => (domain.to_owned(), path.to_owned()),
             (true, false, true) => (String::new(), format!("{domain}/{path}")),
             _ => return Err(ReferenceError::InvalidFormat),
@@ -182,18 +184,13 @@ impl ImageReference {
     /// All of it, with `latest` where neither tag nor digest is written.
     pub fn normalized(&self) -> String {
         let latest = (self.tag.is_none() && self.digest.is_none()).then_some("latest");
-        self.with_tag_and_digest(&self.name_parts(), latest)
+        self.with_tag_and_digest(self.name_parts(), latest)
     }
 
-    fn with_tag_and_digest(&self, name: &[&str], tag: Option<&str>) -> String {
-        let mut text = name.concat();
-        for (mark, part) in [(':', self.tag.as_deref().or(tag)), ('@', self.digest.as_deref())] {
-            if let Some(part) = part {
-                text.push(mark);
-                text.push_str(part);
-            }
-        }
-        text
+    fn with_tag_and_digest(&self, [registry, slash, path]: [&str; 3], tag: Option<&str>) -> String {
+        let (colon, tag) = self.tag.as_deref().or(tag).map_or(("", ""), |tag| (":", tag));
+        let (at, digest) = self.digest.as_deref().map_or(("", ""), |digest| ("@", digest));
+        [registry, slash, path, colon, tag, at, digest].concat()
     }
 
     /// As people write it: without `docker.io` and a single `library/`.
@@ -202,19 +199,19 @@ impl ImageReference {
             return self.to_string();
         }
         let official = self.repository.strip_prefix("library/").filter(|rest| !rest.contains('/'));
-        self.with_tag_and_digest(&[official.unwrap_or(&self.repository)], None)
+        self.with_tag_and_digest(["", "", official.unwrap_or(&self.repository)], None)
     }
 }
 
 impl fmt::Display for ImageReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.with_tag_and_digest(&self.name_parts(), None))
+        f.write_str(&self.with_tag_and_digest(self.name_parts(), None))
     }
 }
 
 /// Domain and remainder (`normalize.go`, `splitDockerDomain`).
-fn split_domain(text: &str) -> (&str, String) {
-    let (domain, remainder) = match text.split_once('/') {
+fn split_domain(text: &str) -> (&str, Cow<'_, str>) {
+    let (domain, remainder) = match scan::split_once(text, b'/') {
         None => (DEFAULT_DOMAIN, text),
         Some(("index.docker.io", rest)) => (DEFAULT_DOMAIN, rest),
         Some((first, rest)) if first == "localhost" || first.contains(['.', ':']) => (first, rest),
@@ -222,9 +219,9 @@ fn split_domain(text: &str) -> (&str, String) {
         Some(_) => (DEFAULT_DOMAIN, text),
     };
     if domain == DEFAULT_DOMAIN && !remainder.contains('/') {
-        return (domain, format!("library/{remainder}"));
+        return (domain, Cow::Owned(["library/", remainder].concat()));
     }
-    (domain, remainder.to_owned())
+    (domain, Cow::Borrowed(remainder))
 }
 
 fn is_domain(text: &str) -> bool {
@@ -239,21 +236,20 @@ fn is_domain(text: &str) -> bool {
         (None, Some((host, port))) => (host, Some(port)),
         (None, None) => (text, None),
     };
-    let is_label = |label: &str| {
+    let is_label = |label: &[u8]| {
         !label.is_empty()
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
+            && label.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+            && !label.starts_with(b"-")
+            && !label.ends_with(b"-")
     };
-    host.split('.').all(is_label) && port.is_none_or(is_digits)
+    host.as_bytes().split(|byte| *byte == b'.').all(is_label) && port.is_none_or(is_digits)
 }
 
 fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn is_component(text: &str) -> bool {
-    let bytes = text.as_bytes();
+fn is_component(bytes: &[u8]) -> bool {
     let is_word = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let ends_in_words = bytes.first().is_some_and(is_word) && bytes.last().is_some_and(is_word);
     let mut separators = bytes.split(is_word).filter(|separator| !separator.is_empty());

@@ -45,6 +45,12 @@ pub(crate) fn find(bytes: &[u8], mut at: usize, byte: u8) -> usize {
     at
 }
 
+/// What stands before and behind the first such character, which is ASCII.
+pub(crate) fn split_once(text: &str, mark: u8) -> Option<(&str, &str)> {
+    let at = find(text.as_bytes(), 0, mark);
+    (at < text.len()).then(|| (&text[..at], &text[at + 1..]))
+}
+
 /// Which text stands before the other. WebAssembly's `memcmp` takes one byte after the other, and names
 /// have common beginnings.
 #[inline(never)]

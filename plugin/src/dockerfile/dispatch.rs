@@ -258,8 +258,11 @@ impl Dispatcher<'_, '_, '_> {
         let flags = [&copy.chown, &copy.chmod, &copy.checksum];
         let [_, chmod, checksum] =
             flags.map(|word| word.as_ref().and_then(|word| self.expand(word, command)));
-        let sources: Vec<Option<Cow<'_, str>>> =
-            copy.sources.iter().map(|word| self.expand(word, command)).collect();
+        let sources: Vec<Option<(Source, Cow<'_, str>)>> = copy
+            .sources
+            .iter()
+            .map(|word| self.expand(word, command).map(|text| (values::source(&text), text)))
+            .collect();
         self.expand(&copy.destination, command);
         for content in &copy.contents {
             // A heredoc's text has variables, but no quotes, and its escape is the backslash.
@@ -282,10 +285,8 @@ impl Dispatcher<'_, '_, '_> {
             self.problem(StageError::Chmod(chmod.into_owned()), command, &word.span);
         }
         let is_add = command.instruction.keyword == Keyword::Add;
-        let kinds: Vec<Option<Source>> =
-            sources.iter().map(|source| source.as_deref().map(values::source)).collect();
-        for ((word, text), kind) in copy.sources.iter().zip(&sources).zip(&kinds) {
-            let (Some(text), Some(kind)) = (text, kind) else { continue };
+        for (word, source) in copy.sources.iter().zip(&sources) {
+            let Some((kind, text)) = source else { continue };
             let url = || text.clone().into_owned();
             match kind {
                 Source::BadGit(reason) => {
@@ -299,14 +300,14 @@ impl Dispatcher<'_, '_, '_> {
             }
         }
         if let Some(word) = &copy.checksum {
-            match (checksum, kinds.as_slice()) {
+            match (checksum, sources.as_slice()) {
                 // It is not known whether the checksum is there at all, or of what.
                 (None, _) | (_, [None]) => {}
                 (Some(checksum), _) if checksum.is_empty() => {}
-                (Some(checksum), [Some(Source::Http)]) if !is_digest(&checksum) => {
+                (Some(checksum), [Some((Source::Http, _))]) if !is_digest(&checksum) => {
                     self.problem(StageError::NoDigest(checksum.into_owned()), command, &word.span);
                 }
-                (Some(_), [Some(Source::Http | Source::Git | Source::BadGit(_))]) => {}
+                (Some(_), [Some((Source::Http | Source::Git | Source::BadGit(_), _))]) => {}
                 _ => self.problem(StageError::Checksum, command, &word.span),
             }
         }

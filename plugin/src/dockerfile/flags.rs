@@ -3,10 +3,12 @@
 //! The flags and their kinds are those of BuildKit's `frontend/dockerfile/instructions`
 //! (dockerfile/1.26).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::instruction::InstructionError;
 use super::words::{lower, Keyword, Node, Word};
+use crate::scan;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -54,7 +56,7 @@ fn known(keyword: Keyword) -> &'static [(&'static str, Kind)] {
 }
 
 /// The flags of one line, checked.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Flags {
     values: Vec<(&'static str, Word)>,
 }
@@ -63,9 +65,9 @@ impl Flags {
     /// Checks the flags of a line, and takes them out of it.
     pub fn parse(node: &mut Node) -> Result<Self, (InstructionError, Range<usize>)> {
         let known = known(node.keyword);
-        let mut flags = Flags::default();
+        let mut flags = Flags { values: Vec::with_capacity(node.flags.len()) };
         for Word { mut text, span } in std::mem::take(&mut node.flags) {
-            let equals = text.find('=');
+            let equals = Some(scan::find(text.as_bytes(), 0, b'=')).filter(|at| *at < text.len());
             let name = &text[..equals.unwrap_or(text.len())];
             let short = name.strip_prefix("--").unwrap_or(name);
             let fail = |error: fn(String) -> InstructionError| Err((error(name.to_owned()), span.clone()));
@@ -79,8 +81,7 @@ impl Flags {
             }
             match (kind, equals) {
                 (Switch, None) => text = String::new(),
-                (Switch, Some(equals)) if matches!(lower(&text[equals + 1..]).as_str(), "true" | "false") => {
-                }
+                (Switch, Some(equals)) if matches!(&*lower(&text[equals + 1..]), "true" | "false") => {}
                 (Switch, Some(equals)) if equals + 1 < text.len() => {
                     let value = text[equals + 1..].to_owned();
                     let error = InstructionError::FlagNotBoolean { flag: name.to_owned(), value };
@@ -108,7 +109,7 @@ impl Flags {
 
 /// The fields of a list that is separated by commas, or `None` where its quotes are wrong; like Go's
 /// `encoding/csv` for one record.
-pub fn comma_separated(text: &str) -> Option<Vec<String>> {
+pub fn comma_separated(text: &str) -> Option<Vec<Cow<'_, str>>> {
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() {
         return None;
@@ -117,14 +118,14 @@ pub fn comma_separated(text: &str) -> Option<Vec<String>> {
     let mut rest = text;
     loop {
         let Some(quoted) = rest.strip_prefix('"') else {
-            let (field, behind) = match rest.split_once(',') {
+            let (field, behind) = match scan::split_once(rest, b',') {
                 Some((field, behind)) => (field, Some(behind)),
                 None => (rest, None),
             };
             if field.contains('"') {
                 return None;
             }
-            fields.push(field.to_owned());
+            fields.push(Cow::Borrowed(field));
             match behind {
                 Some(behind) => rest = behind,
                 None => return Some(fields),
@@ -147,7 +148,7 @@ pub fn comma_separated(text: &str) -> Option<Vec<String>> {
                 }
             }
         }
-        fields.push(field);
+        fields.push(Cow::Owned(field));
         match rest.strip_prefix(',') {
             Some(behind) => rest = behind,
             None if rest.is_empty() => return Some(fields),

@@ -271,6 +271,8 @@ pub struct Instructions {
     pub escape: char,
     /// In order.
     pub instructions: Vec<Rc<Instruction>>,
+    /// The lines as they stand in the file.
+    pub physical: Vec<Range<usize>>,
     /// What BuildKit refuses before it looks at any instruction.
     pub line_problems: Vec<Problem<LineError>>,
     /// What it refuses then, in the order of the lines.
@@ -309,7 +311,8 @@ pub fn read(text: &str, is_trigger: bool, mut lint: Option<&mut Lint<'_>>) -> In
             Err((error, span)) => problems.push(Problem { error, span: source.span(span) }),
         }
     });
-    Instructions { escape: lines.escape, instructions, line_problems: lines.problems, problems }
+    let lines::Lines { escape, physical, problems: line_problems } = lines;
+    Instructions { escape, instructions, physical, line_problems, problems }
 }
 
 type Failure = (InstructionError, Range<usize>);
@@ -395,7 +398,7 @@ impl Reader<'_> {
         let name = match name {
             None => None,
             Some(name) => {
-                let text = lower(&name.text);
+                let text = lower(&name.text).into_owned();
                 if !is_stage_name(&text) {
                     return Err((InstructionError::StageName(name.text.clone()), name.span.clone()));
                 }

@@ -110,13 +110,15 @@ pub struct LogicalLine<'t> {
 pub struct Lines {
     /// Backslash or backtick.
     pub escape: char,
+    /// The lines as they stand in the file, without their ends, up to one that is too long.
+    pub physical: Vec<Range<usize>>,
     /// What BuildKit would refuse.
     pub problems: Vec<Problem<LineError>>,
 }
 
 /// Splits a file; each line is given away as soon as it is read.
 pub fn split<'t>(text: &'t str, each: &mut dyn FnMut(LogicalLine<'t>)) -> Lines {
-    let mut lines = Lines { escape: '\\', problems: Vec::new() };
+    let mut lines = Lines { escape: '\\', physical: Vec::new(), problems: Vec::new() };
     let mut is_empty = true;
     if text.is_empty() {
         lines.problem(LineError::EmptyFile, 0..0);
@@ -190,6 +192,7 @@ pub fn split<'t>(text: &'t str, each: &mut dyn FnMut(LogicalLine<'t>)) -> Lines 
     } else if let Some(line) = too_long {
         lines.problem(LineError::LongLine, line);
     }
+    lines.physical = physical;
     lines
 }
 
@@ -204,7 +207,8 @@ fn physical_lines(text: &str) -> (Vec<Range<usize>>, Option<Range<usize>>) {
     let bytes = text.as_bytes();
     let mut lines = Vec::with_capacity(text.len() / 32 + 1);
     let mut start = 0;
-    for end in ends(bytes).chain(bytes.last().filter(|last| **last != b'\n').map(|_| bytes.len())) {
+    while start < bytes.len() {
+        let end = scan::find(bytes, start, b'\n');
         if end - start > MAX_LINE {
             return (lines, Some(start..end));
         }
@@ -214,12 +218,6 @@ fn physical_lines(text: &str) -> (Vec<Range<usize>>, Option<Range<usize>>) {
         start = end + 1;
     }
     (lines, None)
-}
-
-/// Where the line ends stand.
-pub fn ends(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
-    let end = |from| Some(scan::find(bytes, from, b'\n')).filter(|at| *at < bytes.len());
-    std::iter::successors(end(0), move |at| end(at + 1))
 }
 
 fn trim_start(text: &str, line: Range<usize>) -> Range<usize> {
@@ -254,9 +252,13 @@ fn join<'t>(
 /// The line without the escape character that continues it, and whether it has one. An escape
 /// character behind another one continues nothing, nor does one behind two.
 fn continuation(text: &str, line: Range<usize>, escape: char) -> (Range<usize>, bool) {
-    let content = text[line.clone()].trim_end_matches([' ', '\t']);
-    match content.strip_suffix(escape) {
-        Some(before) if !before.ends_with(escape) => (line.start..line.start + before.len(), true),
+    let bytes = &text.as_bytes()[line.clone()];
+    let behind = bytes.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(0, |last| last + 1);
+    let is_escape = |byte: &u8| *byte == escape as u8;
+    match bytes[..behind].split_last() {
+        Some((last, before)) if is_escape(last) && !before.last().is_some_and(is_escape) => {
+            (line.start..line.start + before.len(), true)
+        }
         _ => (line, false),
     }
 }

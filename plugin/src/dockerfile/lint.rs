@@ -277,7 +277,7 @@ impl<'a> Lint<'a> {
             };
         if !is_described {
             let name = match node.arguments.as_slice() {
-                [_, _, name] if node.keyword == Keyword::From => lower(&name.text),
+                [_, _, name] if node.keyword == Keyword::From => lower(&name.text).into_owned(),
                 names => names[0].text.split('=').next().unwrap_or_default().to_owned(),
             };
             let wanted = &["# ", &name, " what it is"];
@@ -288,12 +288,12 @@ impl<'a> Lint<'a> {
                 self.find(rules, Rule::MaintainerDeprecated, node.keyword.name(), &[], &span);
             }
             (Keyword::From, [_, word, name]) => {
-                let stage = lower(&name.text);
+                let stage = lower(&name.text).into_owned();
                 let place = source.span(name.span.clone());
                 if stage != name.text {
                     self.find(rules, Rule::StageNameCasing, &name.text, &["AS ", &stage], &place);
                 }
-                let right = if case < 0 { lower(&word.text) } else { upper(&word.text) };
+                let right = if case < 0 { lower(&word.text).into_owned() } else { upper(&word.text) };
                 if case != 0 && right != word.text {
                     let place = source.span(word.span.clone());
                     self.find(rules, Rule::FromAsCasing, &word.text, &[&right], &place);
@@ -319,7 +319,8 @@ impl<'a> Lint<'a> {
         let most = if upper_case < 0 { -1 } else { 1 };
         for (keyword, span, case) in std::mem::take(&mut self.keywords) {
             if case != most {
-                let right = if most < 0 { lower(keyword.name()) } else { keyword.name().to_owned() };
+                let name = keyword.name();
+                let right = if most < 0 { lower(name) } else { name.into() };
                 let written = &self.text[span.clone()];
                 self.find(self.rules, Rule::ConsistentInstructionCasing, written, &[&right], &span);
             }

@@ -6,13 +6,14 @@ use super::flags::comma_separated;
 use super::instruction::{is_go_bool, InstructionError};
 use super::values::decimal;
 use super::words::{lower, Word};
+use crate::scan;
 
 /// One mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     /// The image or build stage, unless empty.
     pub from: Option<String>,
-    /// All fields: key in lower case, value, and the field as written.
+    /// All fields.
     pub fields: Vec<Field>,
     /// The flag, in the file.
     pub place: Word,
@@ -23,33 +24,36 @@ pub struct Mount {
 pub struct Field {
     /// In lower case.
     pub key: String,
-    /// Behind the `=`.
-    pub value: Option<String>,
     /// As written.
     pub text: String,
+}
+
+impl Field {
+    /// Behind the `=`.
+    fn value(&self) -> Option<&str> {
+        scan::split_once(&self.text, b'=').map(|(_, value)| value)
+    }
 }
 
 impl Mount {
     /// Reads a mount as BuildKit does before it knows any variable: only `from` is looked at.
     pub fn parse(word: Word) -> Result<Self, InstructionError> {
-        let fields =
-            comma_separated(&word.text).ok_or_else(|| InstructionError::Fields(word.text.clone()))?;
-        let mut mount = Mount { from: None, fields: Vec::with_capacity(fields.len()), place: word };
-        for text in fields {
-            let (key, value) = match text.split_once('=') {
-                Some((key, value)) => (lower(key), Some(value.to_owned())),
-                None => (lower(&text), None),
-            };
-            if let (Some(from), "from") = (&value, key.as_str()) {
+        let texts = comma_separated(&word.text).ok_or_else(|| InstructionError::Fields(word.text.clone()))?;
+        let mut from = None;
+        let mut fields = Vec::with_capacity(texts.len());
+        for text in texts {
+            let key = lower(scan::split_once(&text, b'=').map_or(&*text, |(key, _)| key));
+            let field = Field { key: key.into_owned(), text: text.into_owned() };
+            if let (Some(name), "from") = (field.value(), field.key.as_str()) {
                 // A dollar at the very end passes.
-                if from.find('$').is_some_and(|at| at + 1 != from.len()) {
-                    return Err(InstructionError::MountVariable(from.clone()));
+                if name.find('$').is_some_and(|at| at + 1 != name.len()) {
+                    return Err(InstructionError::MountVariable(name.to_owned()));
                 }
-                mount.from = Some(from.clone()).filter(|from| !from.is_empty());
+                from = Some(name.to_owned()).filter(|name| !name.is_empty());
             }
-            mount.fields.push(Field { key, value, text });
+            fields.push(field);
         }
-        Ok(mount)
+        Ok(Mount { from, fields, place: word })
     }
 
     /// Checks all fields once their variables are replaced; `expand` gives `None` for a value that
@@ -60,7 +64,7 @@ impl Mount {
     ) -> Result<Result<Expanded, String>, E> {
         let mut mount = Expanded::default();
         for field in &self.fields {
-            let value = match &field.value {
+            let value = match field.value() {
                 None => None,
                 Some(value) => match expand(value)? {
                     Some(value) => Some(value),
@@ -146,7 +150,7 @@ impl Expanded {
         let text = Some(value.to_owned());
         match key {
             "type" => {
-                self.kind = match lower(value).as_str() {
+                self.kind = match &*lower(value) {
                     "bind" => Kind::Bind,
                     "cache" => Kind::Cache,
                     "tmpfs" => Kind::Tmpfs,
@@ -167,7 +171,7 @@ impl Expanded {
             "size" if is_size(value) => {}
             "size" => return bad(value),
             "id" => self.id = text,
-            "sharing" if matches!(lower(value).as_str(), "shared" | "private" | "locked") => {
+            "sharing" if matches!(&*lower(value), "shared" | "private" | "locked") => {
                 self.sharing = text;
             }
             "sharing" => return bad(value),
@@ -224,16 +228,22 @@ impl Expanded {
 
 /// A path in a directory, without `.` and `..`.
 pub fn joined(directory: &str, path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
     let directory = if path.starts_with('/') { "" } else { directory };
+    let mut joined = String::with_capacity(directory.len() + path.len() + 2);
     for part in directory.split('/').chain(path.split('/')) {
         match part {
             "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
+            ".." => joined.truncate(joined.rfind('/').unwrap_or_default()),
+            part => {
+                joined.push('/');
+                joined.push_str(part);
+            }
         }
     }
-    format!("/{}", parts.join("/"))
+    if joined.is_empty() {
+        joined.push('/');
+    }
+    joined
 }
 
 fn elsewhere(key: &str) -> String {

@@ -205,7 +205,7 @@ fn known_spelling(os: &str) -> String {
 
 fn normalize(architecture: &str, variant: &str) -> (String, String) {
     let (architecture, variant) = (lower(architecture), lower(variant));
-    let (architecture, variant) = match (architecture.as_str(), variant.as_str()) {
+    let (architecture, variant) = match (&*architecture, &*variant) {
         ("i386", _) => ("386", ""),
         ("x86_64" | "x86-64" | "amd64", "v1") => ("amd64", ""),
         ("x86_64" | "x86-64" | "amd64", variant) => ("amd64", variant),

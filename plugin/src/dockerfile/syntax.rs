@@ -21,8 +21,9 @@ pub fn check(text: &str) -> Option<Word> {
 /// The value of a directive up to its first blank.
 fn find(text: &str, key: &str, mark: &'static str) -> Option<Word> {
     let mut directives = Directives::new(mark);
-    let mut at = text.len() - body(text).len();
-    for raw in body(text).split_inclusive('\n') {
+    let body = body(text);
+    let mut at = text.len() - body.len();
+    for raw in body.split_inclusive('\n') {
         let line = raw.strip_suffix('\n').unwrap_or(raw);
         let line = line.strip_suffix('\r').unwrap_or(line);
         // What can't be read ends the search, as does a line that is no directive.
@@ -43,10 +44,9 @@ fn find(text: &str, key: &str, mark: &'static str) -> Option<Word> {
 /// The text without a byte order mark and without a `#!` line.
 fn body(text: &str) -> &str {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    match text.split_once('\n') {
-        _ if !text.starts_with("#!") => text,
-        Some((_, rest)) => rest,
-        None => "",
+    match text.starts_with("#!") {
+        true => text.split_once('\n').map_or("", |(_, rest)| rest),
+        false => text,
     }
 }
 

@@ -96,7 +96,7 @@ pub fn is_port(text: &str) -> bool {
         [] => return false,
     };
     let (port, protocol) = container.split_once('/').unwrap_or((container, ""));
-    if !matches!(lower(protocol).as_str(), "" | "tcp" | "udp" | "sctp") {
+    if !matches!(&*lower(protocol), "" | "tcp" | "udp" | "sctp") {
         return false;
     }
     let address = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(&ip);

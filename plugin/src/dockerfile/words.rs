@@ -7,6 +7,7 @@
 //!
 //! The rules are those of BuildKit's `frontend/dockerfile/parser` (dockerfile/1.26).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -55,9 +56,9 @@ pub fn is_blank(c: char) -> bool {
 /// What is compared are keywords, flags and names, all ASCII, and besides the letters themselves
 /// only the Kelvin sign and the dotted capital I become such (Go 1.26, `unicode.ToLower`). The
 /// tables for the rest would be a twentieth of the module.
-pub fn lower(text: &str) -> String {
-    if text.is_ascii() {
-        return text.to_ascii_lowercase();
+pub fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
     }
     let lower = |c| match c {
         '\u{212a}' => 'k',
@@ -173,13 +174,13 @@ impl Node {
             Keyword::Run | Keyword::Cmd | Keyword::Entrypoint | Keyword::Shell
                 if !is_empty && !node.read_json(line, rest.clone())? =>
             {
-                node.arguments.push(Word { text: String::new(), span: rest });
+                node.arguments = vec![Word { text: String::new(), span: rest }];
             }
             Keyword::Maintainer | Keyword::StopSignal | Keyword::User | Keyword::Workdir if !is_empty => {
-                node.arguments.push(word(line, rest));
+                node.arguments = vec![word(line, rest)];
             }
             Keyword::Arg => {
-                let words = quoted_words(line, rest, escape).into_iter();
+                let words = quoted_words(line, rest, escape);
                 node.arguments =
                     words.map(|Quoted { text, span }| Word { text: text.to_owned(), span }).collect();
             }
@@ -260,7 +261,7 @@ fn is_space_byte(byte: u8) -> bool {
 fn blank_separated(line: &str, range: Range<usize>) -> Vec<Word> {
     let bytes = line.as_bytes();
     let is_blank = |at: &usize| is_blank(char::from(bytes[*at]));
-    let mut words = Vec::new();
+    let mut words = Vec::with_capacity(4);
     let mut at = range.start;
     while at < range.end {
         let end = (at..range.end).find(is_blank).unwrap_or(range.end);
@@ -351,34 +352,44 @@ struct Quoted<'t> {
 
 /// Words of ENV, LABEL and ARG: blanks in quotes or behind an escape don't end a word, and both
 /// stay in the text for the expansion.
-fn quoted_words(line: &str, range: Range<usize>, escape: char) -> Vec<Quoted<'_>> {
-    let mut words = Vec::new();
-    let mut chars = line[range.clone()].char_indices().map(|(at, c)| (range.start + at, c)).peekable();
-    loop {
-        while chars.next_if(|(_, c)| c.is_whitespace()).is_some() {}
-        let Some(&(start, _)) = chars.peek() else { return words };
+fn quoted_words(line: &str, range: Range<usize>, escape: char) -> impl Iterator<Item = Quoted<'_>> {
+    let text = &line[..range.end];
+    let is_plain =
+        move |byte: &&u8| byte.is_ascii_graphic() && !matches!(byte, b'\'' | b'"') && **byte != escape as u8;
+    let mut at = range.start;
+    std::iter::from_fn(move || loop {
+        at = text.len() - text[at..].trim_start().len();
+        let start = at;
+        let mut text_end = None;
         let mut quote = None;
-        let mut end = range.end;
-        let mut text_end = range.end;
-        while let Some((at, c)) = chars.next() {
+        loop {
+            at += text.as_bytes()[at..].iter().take_while(is_plain).count();
+            let Some(c) = text[at..].chars().next() else { break };
             match quote {
-                None if c.is_whitespace() => {
-                    (end, text_end) = (at, at);
-                    break;
-                }
+                None if c.is_whitespace() => break,
                 None if c == '\'' || c == '"' => quote = Some(c),
                 Some(open) if c == open => quote = None,
                 _ => {}
             }
-            // At the very end an escape means nothing.
-            if c == escape && quote != Some('\'') && chars.next().is_none() {
-                text_end = at;
-            }
+            let behind = at + c.len_utf8();
+            at = match text[behind..].chars().next() {
+                _ if c != escape || quote == Some('\'') => behind,
+                Some(escaped) => behind + escaped.len_utf8(),
+                // At the very end an escape means nothing.
+                None => {
+                    text_end = Some(at);
+                    behind
+                }
+            };
         }
-        if text_end > start {
-            words.push(Quoted { text: &line[start..text_end], span: start..end });
+        let word = Quoted { text: &text[start..text_end.unwrap_or(at)], span: start..at };
+        if word.span.is_empty() {
+            return None;
         }
-    }
+        if !word.text.is_empty() {
+            return Some(word);
+        }
+    })
 }
 
 fn pairs(
@@ -387,8 +398,8 @@ fn pairs(
     escape: char,
     keyword: Keyword,
 ) -> Result<Vec<Word>, (LineError, Range<usize>)> {
-    let words = quoted_words(line, range.clone(), escape);
-    let Some(first) = words.first() else { return Ok(Vec::new()) };
+    let mut words = quoted_words(line, range.clone(), escape).peekable();
+    let Some(first) = words.peek() else { return Ok(Vec::new()) };
     if !first.text.contains('=') {
         let text = &line[range.clone()];
         let Some(blank) = text.find(is_blank) else {
@@ -397,7 +408,7 @@ fn pairs(
         let value = range.end - text[blank..].trim_start_matches(is_blank).len();
         return Ok(vec![word(line, range.start..range.start + blank), word(line, value..range.end)]);
     }
-    let mut pairs = Vec::with_capacity(2 * words.len());
+    let mut pairs = Vec::with_capacity(4);
     for Quoted { text, span } in words {
         let Some((name, value)) = text.split_once('=') else {
             return Err((LineError::NotAPair { keyword, word: text.to_owned() }, span));
