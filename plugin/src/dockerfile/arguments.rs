@@ -58,8 +58,8 @@ pub struct Failure {
 pub struct Arguments<'a> {
     /// Those that are declared and have a value.
     values: SortedMap<Value>,
-    /// The platform's, which need no ARG; few files look at them.
-    automatic: OnceCell<[(&'static str, String); 11]>,
+    /// `BUILDPLATFORM` and `TARGETPLATFORM`, once one of them was looked at.
+    platforms: OnceCell<[String; 2]>,
     scope: Scope<'a>,
     /// Declared, without default, and not given.
     missing: SortedSet,
@@ -106,7 +106,7 @@ impl<'a> Scope<'a> {
     ) -> (Arguments<'a>, Vec<Problem<Failure>>) {
         let mut arguments = Arguments {
             values: SortedMap::new(),
-            automatic: OnceCell::new(),
+            platforms: OnceCell::new(),
             scope: *self,
             missing: SortedSet::new(),
             escape: self.escape,
@@ -130,33 +130,29 @@ impl<'a> Scope<'a> {
         }
         (arguments, problems)
     }
-
-    fn automatic(&self) -> [(&'static str, String); 11] {
-        let (builder, target) = (self.builder, self.target);
-        [
-            ("BUILDPLATFORM", builder.short()),
-            ("BUILDOS", builder.os.clone()),
-            ("BUILDOSVERSION", builder.os_version.clone()),
-            ("BUILDARCH", builder.architecture.clone()),
-            ("BUILDVARIANT", builder.variant.clone()),
-            ("TARGETPLATFORM", target.to_string()),
-            ("TARGETOS", target.os.clone()),
-            ("TARGETOSVERSION", target.os_version.clone()),
-            ("TARGETARCH", target.architecture.clone()),
-            ("TARGETVARIANT", target.variant.clone()),
-            ("TARGETSTAGE", if self.stage.is_empty() { "default" } else { self.stage }.to_owned()),
-        ]
-    }
 }
 
 impl Arguments<'_> {
+    /// The names that need no ARG.
     fn automatic(&self, name: &str) -> Option<&str> {
-        if !name.starts_with("TARGET") && !name.starts_with("BUILD") {
-            return None;
-        }
-        let automatic = self.automatic.get_or_init(|| self.scope.automatic());
-        let (_, text) = automatic.iter().find(|(known, _)| *known == name)?;
-        Some(self.scope.options.build_args.get(name).unwrap_or(text))
+        let Scope { builder, target, stage, .. } = self.scope;
+        let platforms = || self.platforms.get_or_init(|| [builder.short(), target.to_string()]);
+        let text = match name {
+            "BUILDPLATFORM" => &platforms()[0],
+            "BUILDOS" => &builder.os,
+            "BUILDOSVERSION" => &builder.os_version,
+            "BUILDARCH" => &builder.architecture,
+            "BUILDVARIANT" => &builder.variant,
+            "TARGETPLATFORM" => &platforms()[1],
+            "TARGETOS" => &target.os,
+            "TARGETOSVERSION" => &target.os_version,
+            "TARGETARCH" => &target.architecture,
+            "TARGETVARIANT" => &target.variant,
+            "TARGETSTAGE" if stage.is_empty() => "default",
+            "TARGETSTAGE" => stage,
+            _ => return None,
+        };
+        Some(self.scope.options.build_args.get(name).map_or(text, String::as_str))
     }
 
     fn declare(

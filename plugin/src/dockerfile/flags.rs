@@ -97,8 +97,13 @@ impl Flags {
 
     /// The value of a flag that stands once, taken out.
     pub fn take(&mut self, name: &str) -> Option<Word> {
-        let found = self.values.iter_mut().find(|(flag, _)| *flag == name)?;
-        Some(std::mem::take(&mut found.1))
+        self.take_all(name).next()
+    }
+
+    /// The values of a flag, taken out.
+    pub fn take_all<'a>(&'a mut self, name: &'a str) -> impl Iterator<Item = Word> + 'a {
+        let found = self.values.iter_mut().filter(move |(flag, _)| *flag == name);
+        found.map(|(_, word)| std::mem::take(word))
     }
 
     /// The values of a flag.

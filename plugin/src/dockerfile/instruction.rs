@@ -472,8 +472,9 @@ impl Reader<'_> {
             return Err((InstructionError::Fields(device.text.clone()), device.span.clone()));
         }
         let mut mounts = Vec::new();
-        for word in flags.all("mount") {
-            mounts.push(Mount::parse(self.word(word.clone())).map_err(|error| (error, word.span.clone()))?);
+        for word in flags.take_all("mount") {
+            let span = word.span.clone();
+            mounts.push(Mount::parse(self.word(word)).map_err(|error| (error, span))?);
         }
         let allowed: [(&str, &'static str, &[&str]); 2] = [
             ("network", "--network", &["default", "none", "host"]),

@@ -87,8 +87,14 @@ impl Platform {
 
     /// Without version and features of the operating system.
     pub fn short(&self) -> String {
-        let parts = [&self.os, &self.architecture, &self.variant];
-        parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join("/")
+        let mut text = self.os.clone();
+        for part in [&self.architecture, &self.variant].into_iter().filter(|part| !part.is_empty()) {
+            if !text.is_empty() {
+                text.push('/');
+            }
+            text.push_str(part);
+        }
+        text
     }
 }
 

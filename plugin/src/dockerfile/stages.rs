@@ -188,8 +188,9 @@ impl<'a> Graph<'a> {
         platform: &'a Platform,
         builder: &'a Platform,
     ) -> Self {
-        let is_from = |instruction: &Rc<Instruction>| matches!(instruction.kind, Kind::From { .. });
-        let first = file.instructions.iter().position(is_from).unwrap_or(file.instructions.len());
+        let is_from = |instruction: &&Rc<Instruction>| matches!(instruction.kind, Kind::From { .. });
+        let count = file.instructions.iter().filter(is_from).count();
+        let first = file.instructions.iter().take_while(|instruction| !is_from(instruction)).count();
         let last_name = file.instructions.iter().rev().find_map(|instruction| match &instruction.kind {
             Kind::From { name, .. } => Some(name.as_ref().map_or("", |name| name.text.as_str())),
             _ => None,
@@ -214,7 +215,7 @@ impl<'a> Graph<'a> {
             platform,
             builder,
             contexts,
-            states: Vec::new(),
+            states: Vec::with_capacity(count),
             by_name: SortedMap::new(),
             triggers: 0,
             problems: Vec::new(),
