@@ -15,7 +15,7 @@ use wasmtime::{Config, Engine, Linker, Module, Store};
 const GATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gates.json");
 /// Bytes: what it has and a percent for another compiler; it may only go down. The design wants 500 kB
 /// and 1.5 times the native core's time: built for size alone it has 592 kB, and takes half as long again.
-const MAX_SIZE: usize = 747_000;
+const MAX_SIZE: usize = 745_000;
 /// How far a case's fuel may be from the committed number: compilers differ by less.
 const PERCENT: u64 = 2;
 /// What the smallest case may differ by, where a percentage is too little to mean anything.
