@@ -25,24 +25,28 @@ def pending(image, due, **more):
             "reasons": [{"base": BASE, "from": "sha256:" + "a" * 64, "to": "sha256:" + "b" * 64, "since": at(-1000)}], **more}
 
 
-CASES = {
-    "due": pending("due", -10),
-    "later": pending("later", 120),
-    "overdue": pending("overdue", -200000, waitingFor=["parent"], deadline=at(-10)),
-    "waiting": pending("waiting", -10, waitingFor=["parent"]),
-    "quiet": {"status": "monitoring", "pendingRebuild": False},
-    "held": pending("held", -10, status="held", cause="it was stale"),
-    "unknown": None,
-    "off": pending("off", -10),
-    "bare": pending("bare", -10),
-    "broken": pending("broken", -10),
-    "lost": pending("lost", -10),
-    "failing": pending("failing", -10),
-    "by-hand": {"status": "monitoring", "pendingRebuild": False},
-    "gitlab": pending("gitlab", -10),
-    "denied": pending("denied", -10),
-    "http": pending("http", -10),
-}
+def cases():
+    """Each image and what its state says, from now on."""
+    return {
+        "due": pending("due", -10),
+        "later": pending("later", 120),
+        "overdue": pending("overdue", -200000, waitingFor=["parent"], deadline=at(-10)),
+        "waiting": pending("waiting", -10, waitingFor=["parent"]),
+        "quiet": {"status": "monitoring", "pendingRebuild": False},
+        "held": pending("held", -10, status="held", cause="it was stale"),
+        "unknown": None,
+        "off": pending("off", -10),
+        "bare": pending("bare", -10),
+        "broken": pending("broken", -10),
+        "lost": pending("lost", -10),
+        "failing": pending("failing", -10),
+        "by-hand": {"status": "monitoring", "pendingRebuild": False},
+        "gitlab": pending("gitlab", -10),
+        "denied": pending("denied", -10),
+        "http": pending("http", -10),
+    }
+
+
 LISTED = ("key", "image", "reason", "bases")
 
 
@@ -55,8 +59,9 @@ def rebuild(cluster, checks, program):
     url = {"target": {"kind": "PromotionTask", "name": "rebuild-http"},
            "patch": yaml.safe_dump([{"op": "replace", "path": "/spec/vars/0", "value": {"name": "url", "value": f"{host.url}/hook"}}])}
     factory.install([url])
+    wanted = cases()
     enrolled, files = [], {}
-    for image in CASES:
+    for image in wanted:
         source = {"provider": "github", "repo": "acme/shop", "branch": "main", "dockerfile": "Dockerfile", "workflow": f"{image}.yml"}
         if image in ("gitlab", "denied"):
             source = {"provider": "gitlab", "repo": "acme/denied" if image == "denied" else "acme/group/shop", "branch": "main"}
@@ -67,15 +72,15 @@ def rebuild(cluster, checks, program):
         enrolled.append({"name": image, "registry": cluster.registry, "repository": f"apps/{image}", "source": source, "autoRebuild": image != "by-hand"})
         state = {"name": image, "enrolledAt": at(-5000), "discoveryStatus": "success", "baseImages": [BASE],
                  "enrollment": {"autoRebuild": image != "off"}}
-        if CASES[image]:
-            state["rebuildState"] = CASES[image]
+        if wanted[image]:
+            state["rebuildState"] = wanted[image]
         files[f"factory/state/images/{image}.yaml"] = yaml.safe_dump(state)
         host.workflows[("acme/shop", f"{image}.yml")] = {
             "inputs": [] if image == "bare" else [*LISTED, "flavour"], "build": lambda run: "failure" if run["workflow"] == "failing.yml" else "success"}
     host.broken.update({"broken.yml": "refused before", "lost.yml": "lost after"})
     files[f"factory/state/base-images/{BASE}.yaml"] = yaml.safe_dump({
         "name": BASE, "fullImage": f"{cluster.registry}/base/node:22", "registry": cluster.registry, "repository": "base/node", "tag": "22",
-        "repoURL": f"{cluster.registry}/base/node", "allowTags": "^22$", "dependentImages": list(CASES)})
+        "repoURL": f"{cluster.registry}/base/node", "allowTags": "^22$", "dependentImages": list(wanted)})
     files["factory/factory.yaml"], files["factory/images.yaml"] = factory.settings(), yaml.safe_dump(enrolled)
     host.repository("acme/shop", {"Dockerfile": f"FROM {cluster.registry}/base/node:22\n"})
     host.repository("acme/group/shop", {"Dockerfile": f"FROM {cluster.registry}/base/node:22\n"})
@@ -112,7 +117,7 @@ def rebuild(cluster, checks, program):
     checks.within(60, "waiting: it goes once the parent is done", lambda: runs("waiting"))
     checks.within(180, "later: it goes once it is due", lambda: runs("later"))
     if runs("later"):
-        due = CASES["later"]["eligibleAt"]
+        due = wanted["later"]["eligibleAt"]
         checks.check("later: not before", runs("later")[0]["created_at"] >= due, runs("later")[0]["created_at"])
     checks.within(60, "bare: a workflow without inputs runs, without a key", lambda: runs("bare") and not runs("bare")[0]["inputs"])
     checks.within(60, "failing: it was proved", lambda: node.ran("prove", "--image=failing"))
