@@ -86,8 +86,8 @@ def rebuild(cluster, checks, program):
     host.repository("acme/group/shop", {"Dockerfile": f"FROM {cluster.registry}/base/node:22\n"})
     registry.push("base/node", "22", "one")
     host.repository(PLATFORM, files)
-    wanted, _ = factory.sync()
-    checks.check(f"{len(wanted)} objects are rendered and applied", len(wanted) > 70, len(wanted))
+    rendered, _ = factory.sync()
+    checks.check(f"{len(rendered)} objects are rendered and applied", len(rendered) > 70, len(rendered))
 
     def runs(image):
         return [run for run in host.runs if run["workflow"] == f"{image}.yml"]
