@@ -90,13 +90,12 @@ def crash(cluster, checks, program):
         cluster.start("controller")
 
     for step in STEPS:
-        # Without a key a run is not found again: if its note is lost, only the image itself tells.
-        keyless = step == "bare"
-        within(300, f"{step}: proved", lambda: world.status(step) == "monitoring" and (keyless or world.attempts(step)))
+        within(300, f"{step}: proved", lambda: world.status(step) == "monitoring" and world.attempts(step))
         within(180, f"{step}: all its Promotions end", lambda: set(factory.phases(f"rebuild-{step}")) == {"Succeeded"})
         check(f"{step}: one run", len(world.runs(step)) == 1, world.runs(step))
         outcomes = [attempt["outcome"] for attempt in world.attempts(step)]
-        check(f"{step}: one attempt, and it is fresh", outcomes == ["fresh"] or keyless and not outcomes, world.attempts(step))
+        note = world.api.get("stages", f"rebuild-{step}").get("status", {}).get("metadata")
+        check(f"{step}: one attempt, and it is fresh", outcomes == ["fresh"], (world.image(step).get("rebuildState"), note))
     complaints = factory.complaints(["stages"])
     check("no Stage complains", not complaints, complaints)
     world.node.stop()
