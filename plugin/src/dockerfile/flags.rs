@@ -67,7 +67,7 @@ impl Flags {
         let known = known(node.keyword);
         let mut flags = Flags { values: Vec::with_capacity(node.flags.len()) };
         for Word { mut text, span } in std::mem::take(&mut node.flags) {
-            let equals = Some(scan::find(text.as_bytes(), 0, b'=')).filter(|at| *at < text.len());
+            let equals = scan::split_once(&text, b'=').map(|(name, _)| name.len());
             let name = &text[..equals.unwrap_or(text.len())];
             let short = name.strip_prefix("--").unwrap_or(name);
             let fail = |error: fn(String) -> InstructionError| Err((error(name.to_owned()), span.clone()));
