@@ -8,7 +8,7 @@ import yaml
 
 from loop import World
 
-STEPS = ("wait", "find", "intend", "dispatch", "bare", "seek", "follow", "note")
+STEPS = ("wait", "find", "intend", "dispatch", "bare", "seek", "follow", "unkeyed", "note")
 
 
 def dies(world, step, taken, method, path):
@@ -29,8 +29,10 @@ def dies(world, step, taken, method, path):
         return not taken and asks and asked == 2
     if step == "seek":  # the first answer was lost, so it looks for the key
         return not taken and asked == 1 and path.startswith(f"{of_workflow}/runs")
-    if step == "follow":
-        return not taken and any(path.endswith(f"/actions/runs/{run['id']}") for run in world.runs(step))
+    looks = [request["path"] for request in world.host.requests
+             if any(request["path"].endswith(f"/actions/runs/{run['id']}") for run in world.runs(step))]
+    if step in ("follow", "unkeyed"):
+        return not taken and path in looks and len(looks) == ("follow", "unkeyed").index(step) + 1
     return False
 
 
@@ -47,7 +49,14 @@ def crash(cluster, checks, program):
     world.begin(world.enrol(*STEPS, rebuildDelay="1s"), [{"target": {"kind": "PromotionTask", "name": "rebuild-github"}, "patch": patch}],
                 intervals={"built": "20s"})
     host.listed_after = 3
-    host.workflows[("acme/shop", "bare.yml")]["inputs"] = []
+    for step in ("bare", "unkeyed"):
+        host.workflows[("acme/shop", f"{step}.yml")]["inputs"] = []
+    # Such a run cannot be found again, so its note must stay, also where it is written while the
+    # controller begins and looks at every Stage: this one ends while the controller is dead.
+    died = {step: threading.Event() for step in STEPS}
+    unkeyed = host.workflows[("acme/shop", "unkeyed.yml")]
+    built = unkeyed["build"]
+    unkeyed["build"] = lambda run: died["unkeyed"].wait(180) and built(run)
     host.broken["seek.yml"] = "lost after"
     bases = {}
     for step in STEPS:
@@ -57,17 +66,17 @@ def crash(cluster, checks, program):
         within(180, f"{step}: its base image is observed", lambda: factory.verification(f"observe-{bases[step]}") == "Successful")
 
     for step in STEPS:
-        died, lock = threading.Event(), threading.Lock()
+        lock = threading.Lock()
 
         def kill():
             with lock:
-                if not died.is_set():
+                if not died[step].is_set():
                     cluster.stop("controller", signal.SIGKILL)
-                    died.set()
+                    died[step].set()
             return True
 
         def loses(taken, method, path):
-            return not died.is_set() and dies(world, step, taken, method, path) and kill()
+            return not died[step].is_set() and dies(world, step, taken, method, path) and kill()
 
         def follow_note(version):
             for event in world.api.watch(world.api.path("stages"), version):
@@ -82,7 +91,7 @@ def crash(cluster, checks, program):
             threading.Thread(target=follow_note, args=(version,), daemon=True).start()
         world.move(f"{step} two", world.builds_on[step])
         world.look("warehouses", bases[step])
-        within(180, f"{step}: the controller is killed there", died.is_set)
+        within(180, f"{step}: the controller is killed there", died[step].is_set)
         if step == "intend":
             check("intend: nothing was asked for", not world.runs(step), world.runs(step))
         host.loses = lambda taken, method, path: False
