@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let wasm = build_module(&root, &out)?;
     let bytes = fs::read(&wasm)?;
     let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    let engine = wasmtime::Engine::new(engine::config().target(&env::var("TARGET")?)?)?;
+    let engine = wasmtime::Engine::new(engine::own().target(&env::var("TARGET")?)?)?;
     fs::write(out.join("plugin.cwasm"), engine.precompile_module(&bytes)?)?;
     fs::write(out.join("plugin.wasm"), &bytes)?;
     println!("cargo:rustc-env=IMAGE_FACTORY_MODULE_DIGEST=sha256:{digest}");

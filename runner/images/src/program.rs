@@ -42,8 +42,6 @@ pub fn build(root: &Path, zig: &Path, target: &Path, platform: Platform) -> Resu
         format!("--remap-path-prefix={}=image-factory", root.display()),
         format!("--remap-path-prefix={}=target", target.display()),
         format!("--remap-path-prefix={}=cargo", home.display()),
-        // Smaller, and too slow to build for everyday's releases.
-        "-Ccodegen-units=1".to_owned(),
     ];
     let path = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths([zig.to_owned()].into_iter().chain(env::split_paths(&path)))?;

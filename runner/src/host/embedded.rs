@@ -37,7 +37,7 @@ pub fn load() -> Result<(Engine, Module)> {
 }
 
 fn load_once() -> Result<(Engine, Module)> {
-    let mut config = engine::config();
+    let mut config = engine::own();
     config.with_custom_code_memory(Some(Arc::new(InPlace)));
     let engine = Engine::new(&config)?;
     // SAFETY: the bytes are part of this program, so whoever could change them could change any other
