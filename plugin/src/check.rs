@@ -53,8 +53,7 @@ pub fn check(request: &Request, args: &Args) -> Answer {
     }
     let mut found = Diagnostics::default();
     if let Some(inputs) = Inputs::read(request, &generate_args, &mut found) {
-        let text = request.tree.text(images::PATH).unwrap_or_default();
-        let source = Source { file: images::PATH, text };
+        let source = images::source(&request.tree);
         if args.sources {
             let needs = needs(&inputs, request);
             if !needs.is_empty() {

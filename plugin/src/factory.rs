@@ -1,6 +1,6 @@
 //! factory.yaml: where the factory runs and its defaults. All of it is optional.
 
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::duration::Duration;
 use crate::fields::{Fields, Spanned};
 use crate::images::{self, Build, Provider};
@@ -229,6 +229,26 @@ pub fn read(tree: &Tree, found: &mut Diagnostics) -> Factory {
     factory.shard = fields.string("shard").map(|shard| shard.value).filter(|shard| !shard.is_empty());
     fields.finish();
     factory
+}
+
+/// A finding about what `pipelines` asks of this file, at the value that the keys lead to, as far as they
+/// do; at that of `pipelines` where they lead nowhere.
+pub(crate) fn blame(tree: &Tree, keys: &[&str], finding: Diagnostic) -> Diagnostic {
+    let source = Source { file: PATH, text: tree.text(PATH).unwrap_or_default() };
+    let Ok(Some(root)) = yaml::parse(source) else { return finding.in_file(PATH) };
+    let place = |keys: &[&str]| {
+        let mut node = &root;
+        for key in keys {
+            let Content::Map(entries) = &node.content else { break };
+            let Some((_, value)) = yaml::find(entries, key) else { break };
+            node = value;
+        }
+        (!std::ptr::eq(node, &root)).then_some(node.place)
+    };
+    match place(keys).or_else(|| place(&["pipelines"])) {
+        Some(place) => finding.at(source.location(place)),
+        None => finding.in_file(PATH),
+    }
 }
 
 fn project(fields: &mut Fields<'_, '_>, factory: &mut Factory) {

@@ -85,7 +85,7 @@ impl<'t> Inputs<'t> {
             return None;
         }
         let entries = entry::merge(&enrolments, &state, found);
-        check_watched(&enrolments, &entries, found);
+        check_watched(request, &enrolments, &state, &entries, found);
         let is_silent = !factory.pipelines && entries.values().all(|entry| entry.monitored().is_none());
         let state_is_empty = state.images.is_empty() && state.base_images.is_empty();
         if is_silent && !state_is_empty && !args.allow_empty && !found.has_errors() {
@@ -100,7 +100,7 @@ impl<'t> Inputs<'t> {
         }
         let inputs = Inputs { factory, kargo, enrolments, state, entries };
         if inputs.factory.pipelines {
-            pipeline::check(&inputs, found);
+            pipeline::check(&inputs, &request.tree, found);
         }
         Some(inputs)
     }
@@ -158,31 +158,43 @@ fn check_pin(factory: &Factory, args: &Args, request: &Request, found: &mut Diag
     }
 }
 
-fn check_watched(enrolments: &Enrolments, entries: &SortedMap<Entry>, found: &mut Diagnostics) {
+fn check_watched(
+    request: &Request,
+    enrolments: &Enrolments,
+    state: &State<'_>,
+    entries: &SortedMap<Entry>,
+    found: &mut Diagnostics,
+) {
+    let source = images::source(&request.tree);
+    // An image stands in images.yaml, and a base image that is not enrolled in state.
+    let at = |name: &str, finding: Diagnostic| {
+        let enrolled = enrolments.get(name).map(|enrolment| source.location(enrolment.place));
+        let discovered = || {
+            let base = state.base_images.get(name)?;
+            Some(base.source.location(base.repo_url.as_ref()?.place))
+        };
+        match enrolled.or_else(discovered) {
+            Some(location) => finding.at(location),
+            None => finding.in_file(images::PATH),
+        }
+    };
     for (name, entry) in entries {
         match entry {
-            Entry::External(None) => found.push(
-                Diagnostic::warning(
-                    "IF0503",
-                    format!("`{name}` has neither a `source` nor `allowTags`, so nothing happens to it"),
-                )
-                .in_file(images::PATH)
-                .hint("add `allowTags: ^TAG$`, or a `source` if your CI builds it"),
-            ),
+            Entry::External(None) => {
+                let message =
+                    format!("`{name}` has neither a `source` nor `allowTags`, so nothing happens to it");
+                let hint = "add `allowTags: ^TAG$`, or a `source` if your CI builds it";
+                found.push(at(name, Diagnostic::warning("IF0503", message)).hint(hint));
+            }
             Entry::External(Some(monitored)) | Entry::Base(Some(monitored)) => {
                 if !state::is_repo_url(&monitored.repo_url) {
-                    let place =
-                        enrolments.get(name).map(|enrolment| enrolment.place.line).unwrap_or_default();
                     let message = format!("Kargo does not take `{}` for a repository", monitored.repo_url);
                     let hint = "its webhook knows words joined by single `.` or `-`, with `/` between them";
-                    let location = crate::diagnostic::Location::at(images::PATH, place, 1);
-                    found.push(Diagnostic::error("IF0405", message).at(location).hint(hint));
+                    found.push(at(name, Diagnostic::error("IF0405", message)).hint(hint));
                 }
                 if let Err(problem) = selection(&monitored.watch) {
                     let message = format!("`{name}`: {}", problem.message);
-                    found.push(
-                        Diagnostic::error(problem.code, message).in_file(images::PATH).hint(problem.hint),
-                    );
+                    found.push(at(name, Diagnostic::error(problem.code, message)).hint(problem.hint));
                 }
             }
             Entry::Managed | Entry::Base(None) => {}

@@ -249,6 +249,11 @@ pub fn read(tree: &Tree, empty: Empty, found: &mut Diagnostics) -> Enrolments {
     enrolments
 }
 
+/// images.yaml, to say where in it something is.
+pub(crate) fn source(tree: &Tree) -> Source<'_> {
+    Source { file: PATH, text: tree.text(PATH).unwrap_or_default() }
+}
+
 /// The text of a file of the factory's folder, or an error in `found` that says why there is none.
 pub(crate) fn text<'t>(
     tree: &'t Tree,

@@ -18,7 +18,7 @@
 
 use crate::abi::Manifest;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::duration::Duration;
 use crate::entry::{self, Entry};
 use crate::factory::{self, Factory};
@@ -30,6 +30,7 @@ use crate::name;
 use crate::reference::ImageReference;
 use crate::sorted::{SortedMap, SortedSet};
 use crate::state;
+use crate::tree::Tree;
 use crate::warehouse::{self, selection, KargoVersion, Selection, Strategy};
 
 /// What a Stage or Warehouse does in the loop: its label `image-factory.dev/role`, and the color
@@ -54,27 +55,30 @@ const REBUILD: Role = Role("rebuild", "orange");
 const AUTO: &str = "image-factory.dev/auto";
 
 /// Finds what only Kargo would find out, too late or for good.
-pub(crate) fn check(inputs: &Inputs<'_>, found: &mut Diagnostics) {
+pub(crate) fn check(inputs: &Inputs<'_>, tree: &Tree, found: &mut Diagnostics) {
     let factory = &inputs.factory;
-    let mut of_factory = |code: &str, message: &str, hint: &str| {
-        found.push(Diagnostic::error(code, message).in_file(factory::PATH).hint(hint));
+    let mut of_factory = |code: &str, keys: &[&str], message: &str, hint: &str| {
+        found.push(factory::blame(tree, keys, Diagnostic::error(code, message)).hint(hint));
     };
     if inputs.kargo < KargoVersion::PIPELINES {
         of_factory(
             "IF0520",
+            &["kargo"],
             "`pipelines` needs Kargo 1.11 or newer",
             "upgrade Kargo and write `kargo: \"1.11\"`, or write `pipelines: false`",
         );
     }
     match &factory.git_url {
         Some(url) if is_git_url(url) && is_branch(&factory.git_branch) => {}
-        Some(_) => of_factory(
+        Some(url) => of_factory(
             "IF0521",
+            &["git", if is_git_url(url) { "branch" } else { "url" }],
             "Kargo cannot watch the repository and branch that `git` names",
             "write `git: {url: https://github.com/acme/platform.git, branch: main}`",
         ),
         None => of_factory(
             "IF0521",
+            &["git"],
             "with `pipelines` the Jobs must know where state is kept, and `git.url` is not given",
             "write `git: {url: https://github.com/acme/platform.git, branch: main, path: image-factory}`",
         ),
@@ -82,24 +86,28 @@ pub(crate) fn check(inputs: &Inputs<'_>, found: &mut Diagnostics) {
     if StateHost::of(factory).is_none() && factory.git_url.is_some() {
         of_factory(
             "IF0522",
+            &["git", "url"],
             "no `stateURL` is given, and `git.url` is not at `providers.github.url` or `providers.gitlab.url`",
             "write the URL of a state file: `stateURL: https://git.example.com/acme/platform/raw/{branch}/{path}`",
         );
     }
-    for text in [
-        factory.git_url.as_deref(),
-        Some(&factory.git_branch),
-        Some(&factory.git_path),
-        factory.state_url.as_deref(),
-    ] {
+    let texts_of_factory: [(&[&str], Option<&str>); 4] = [
+        (&["git", "url"], factory.git_url.as_deref()),
+        (&["git", "branch"], Some(&factory.git_branch)),
+        (&["git", "path"], Some(&factory.git_path)),
+        (&["stateURL"], factory.state_url.as_deref()),
+    ];
+    for (keys, text) in texts_of_factory {
         if text.is_some_and(is_expression) {
             of_factory(
                 "IF0524",
+                keys,
                 "Kargo would evaluate the `${` in `git` or `stateURL`",
                 "write it without `${`",
             );
         }
     }
+    let source = images::source(tree);
     for enrolment in inputs.enrolments.values() {
         let Some(build) = &enrolment.build else { continue };
         let url = factory.git_url(build);
@@ -118,8 +126,7 @@ pub(crate) fn check(inputs: &Inputs<'_>, found: &mut Diagnostics) {
         };
         let (code, message, hint) = finding;
         let message = ["`", &enrolment.name, "`: ", message].concat();
-        let place = Location::at(images::PATH, enrolment.place.line, enrolment.place.column);
-        found.push(Diagnostic::error(code, message).at(place).hint(hint));
+        found.push(source.error(code, enrolment.place, message).hint(hint));
     }
 }
 
