@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
-use image_factory::abi::Request;
+use image_factory::abi::{Request, ABI_VERSION};
 use serde_json::Value;
 
 use crate::ask::{ask, host};
@@ -27,6 +27,11 @@ pub(crate) fn run(global: &Global, flags: &Flags) -> Result<u8, Failure> {
         .map_err(|error| Failure::usage("IF1029", format!("{file}: {error}"), hint))?;
     let mut request = Request::parse(&text)
         .map_err(|error| Failure::usage("IF1029", format!("{file} is no recorded request: {error}"), hint))?;
+    if request.abi != ABI_VERSION {
+        let message =
+            format!("{file} was recorded for ABI {}, this program speaks ABI {ABI_VERSION}", request.abi);
+        return Err(Failure::usage("IF1029", message, "replay it with the version that recorded it"));
+    }
     let project = image_factory::factory::read(&request.tree, &mut Default::default()).project;
     let allowed = Allowed { namespace: Some(&project), files: true };
     let answer = ask(global, &host(global)?, &mut request, &allowed, &mut Nothing)?;

@@ -202,6 +202,10 @@ fn a_recorded_request_gives_the_same_answer() {
         let folder = factory(images);
         let first = run(folder.path(), &["generate", "--output", "json", "--record", "request.json"]);
         fs::remove_file(folder.path().join("images.yaml")).expect("it is there");
+        let recorded = fs::read_to_string(folder.path().join("request.json")).expect("it is there");
+        let other = recorded.replacen("\"abi\": 1", "\"abi\": 2", 1);
+        fs::write(folder.path().join("other.json"), other).expect("the folder can be written");
+        check_refused(folder.path(), &["replay", "other.json"], 2, "IF1029");
         let again = run(folder.path(), &["replay", "request.json"]);
         assert_eq!(again.status.code(), first.status.code());
         assert_eq!(stderr(&again), stderr(&first));
