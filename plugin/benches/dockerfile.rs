@@ -20,7 +20,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use image_factory::dockerfile::{bases, Options};
-use image_factory_harness::synthetic;
+use image_factory_harness::{quarters, synthetic};
 
 /// Go's allocator belongs to its language; glibc's would take a third of the time.
 #[global_allocator]
@@ -49,13 +49,11 @@ fn main() {
         times.1.extend(theirs.as_mut().map(BuildKit::round));
     }
     let rounds = times.0.iter().zip(&times.1);
-    let mut ratios: Vec<f64> =
-        rounds.map(|(ours, theirs)| theirs.as_secs_f64() / ours.as_secs_f64()).collect();
-    ratios.sort_by(f64::total_cmp);
+    let ratios: Vec<f64> = rounds.map(|(ours, theirs)| theirs.as_secs_f64() / ours.as_secs_f64()).collect();
     tell("to the answer", &mut times.0, bytes);
     tell("BuildKit's parser", &mut times.1, bytes);
     if !ratios.is_empty() {
-        let [low, middle, high] = [1, 2, 3].map(|quarter| ratios[ratios.len() * quarter / 4]);
+        let [low, middle, high] = quarters(ratios);
         println!("{middle:.1} times as fast (half of the rounds {low:.1} to {high:.1})");
     }
     shapes();

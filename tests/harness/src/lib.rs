@@ -60,6 +60,15 @@ pub fn tests_folder() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
+/// What a quarter, half and three quarters of some numbers do not exceed: benchmarks tell their rounds so.
+///
+/// # Panics
+/// Where there are none.
+pub fn quarters(mut numbers: Vec<f64>) -> [f64; 3] {
+    numbers.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|quarter| numbers[numbers.len() * quarter / 4])
+}
+
 /// The cases of `tests/<kind>/`, in order of their names; none where there is no such folder.
 pub fn cases(kind: &str) -> Vec<Case> {
     Case::all_in(&tests_folder().join(kind), kind)
