@@ -8,9 +8,11 @@ use wasmtime::{Memory, ResourceLimiter, Store};
 
 /// Requests from this length on get their memory ahead, in bytes.
 const LARGE: usize = 256 << 10;
-/// What a request takes of memory, in its own length, and the most that is given ahead, in bytes.
-const TIMES: usize = 8;
+/// What a request takes of memory at most, in its own length, and the most that is given ahead, in bytes.
+const TIMES: usize = 12;
 const MOST: usize = 256 << 20;
+/// A large page of x86-64 and of aarch64 with small pages of 4 KiB, in bytes.
+const LARGE_PAGE: usize = 2 << 20;
 
 /// The state of one call.
 #[derive(Debug, Default)]
@@ -98,15 +100,17 @@ pub fn prepare(store: &mut Store<Call>, memory: &Memory, request: usize) {
     if request < LARGE {
         return;
     }
-    let ahead = request.saturating_mul(TIMES).min(MOST).min(store.data().limit / 2);
+    let limit = store.data().limit;
+    let ahead = request.saturating_mul(TIMES).min(MOST).next_multiple_of(LARGE_PAGE).min(limit / 2);
     let pages = (ahead as u64 / memory.page_size(&*store)).saturating_sub(memory.size(&*store));
     // A module may say itself how large it grows; then it does without.
     if memory.grow(&mut *store, pages).is_ok() {
         #[cfg(target_os = "linux")]
-        // SAFETY: this is the memory as it is now, and advice changes no byte of it.
+        // SAFETY: this is the memory as it is now, and what wasmtime reserved behind it for what it may
+        // become; advice changes no byte of either.
         let _ = unsafe {
             use rustix::mm::{madvise, Advice};
-            madvise(memory.data_ptr(&*store).cast(), memory.data_size(&*store), Advice::LinuxHugepage)
+            madvise(memory.data_ptr(&*store).cast(), limit.min(1 << 32), Advice::LinuxHugepage)
         };
     }
     store.data_mut().refused = None;
