@@ -19,6 +19,8 @@ static ALLOCATOR: Allocator =
 
 /// A WebAssembly page, in bytes.
 const PAGE: usize = 1 << 16;
+/// A large page of most systems, in bytes.
+const LARGE_PAGE: usize = 2 << 20;
 /// What every block's size and address is a multiple of.
 const UNIT: usize = 16;
 /// Up to here there is a class for each multiple of [`UNIT`], and behind it four for each power of two.
@@ -76,6 +78,10 @@ impl Heap {
         if self.end == 0 {
             self.next = &raw const __heap_base as usize;
             self.end = memory_size(0) * PAGE;
+            // What a host gives ahead it gives in large pages, but for the one with the data in it.
+            if self.end >= 2 * LARGE_PAGE {
+                self.next = self.next.next_multiple_of(LARGE_PAGE);
+            }
             if self.end - self.next >= room {
                 return true;
             }
