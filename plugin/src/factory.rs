@@ -231,19 +231,24 @@ pub fn read(tree: &Tree, found: &mut Diagnostics) -> Factory {
     factory
 }
 
+/// factory.yaml, to say where in it something is.
+pub(crate) fn source(tree: &Tree) -> Source<'_> {
+    Source { file: PATH, text: tree.text(PATH).unwrap_or_default() }
+}
+
 /// A finding about what `pipelines` asks of this file, at the value that the keys lead to, as far as they
 /// do; at that of `pipelines` where they lead nowhere.
 pub(crate) fn blame(tree: &Tree, keys: &[&str], finding: Diagnostic) -> Diagnostic {
-    let source = Source { file: PATH, text: tree.text(PATH).unwrap_or_default() };
+    let source = source(tree);
     let Ok(Some(root)) = yaml::parse(source) else { return finding.in_file(PATH) };
     let place = |keys: &[&str]| {
-        let mut node = &root;
+        let (mut node, mut place) = (&root, None);
         for key in keys {
             let Content::Map(entries) = &node.content else { break };
             let Some((_, value)) = yaml::find(entries, key) else { break };
-            node = value;
+            (node, place) = (value, Some(value.place));
         }
-        (!std::ptr::eq(node, &root)).then_some(node.place)
+        place
     };
     match place(keys).or_else(|| place(&["pipelines"])) {
         Some(place) => finding.at(source.location(place)),

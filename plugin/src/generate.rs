@@ -12,7 +12,6 @@ use crate::pipeline;
 use crate::sorted::SortedMap;
 use crate::state::{self, State};
 use crate::warehouse::{self, selection, KargoVersion, Selection, Strategy};
-use crate::yaml::Source;
 
 /// The arguments of `generate`.
 #[derive(Clone, Debug, Default)]
@@ -147,8 +146,7 @@ pub(crate) enum Interval {
 fn check_pin(factory: &Factory, args: &Args, request: &Request, found: &mut Diagnostics) {
     let (Some(pin), Some(running)) = (&factory.module, &args.module) else { return };
     if pin.value != *running {
-        let source =
-            Source { file: factory::PATH, text: request.tree.text(factory::PATH).unwrap_or_default() };
+        let source = factory::source(&request.tree);
         let message = format!("this is module {running}, and factory.yaml pins {}", pin.value);
         found.push(
             source

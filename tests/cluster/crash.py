@@ -29,10 +29,10 @@ def dies(world, step, taken, method, path):
         return not taken and asks and asked == 2
     if step == "seek":  # the first answer was lost, so it looks for the key
         return not taken and asked == 1 and path.startswith(f"{of_workflow}/runs")
-    looks = [request["path"] for request in world.host.requests
-             if any(request["path"].endswith(f"/actions/runs/{run['id']}") for run in world.runs(step))]
-    if step in ("follow", "unkeyed"):
-        return not taken and path in looks and len(looks) == ("follow", "unkeyed").index(step) + 1
+    if step in ("follow", "unkeyed"):  # the first look at the run, and the second, when Kargo has kept its id
+        of_run = [f"/actions/runs/{run['id']}" for run in world.runs(step)]
+        looks = [request["path"] for request in world.host.requests if request["path"].endswith(tuple(of_run))]
+        return not taken and path in looks and len(looks) == (1 if step == "follow" else 2)
     return False
 
 
